@@ -1,0 +1,98 @@
+"""Files on disk: read only what is a regular file, write whole or not at all, fingerprint."""
+
+import contextlib
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+MAX_BYTES = 512 * 2**20
+
+
+class FileError(ValueError):
+    """A file cannot be used. The message is one line: the file, the reason, the remedy."""
+
+    def __init__(self, path, reason, remedy):
+        super().__init__(f"{printable(path)}: {printable(reason)}; {remedy}")
+
+
+def printable(text):
+    """Escape what would confuse a terminal: control characters, line ends, bytes not UTF-8."""
+    text = os.fsdecode(text) if isinstance(text, (bytes, os.PathLike)) else str(text)
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def check_regular(path, *, remedy):
+    """Raise FileError unless `path` is a regular file of 1 byte to 512 MB.
+
+    It is not opened, since opening a pipe would wait for a writer for ever.
+    """
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        raise FileError(path, "no such file", remedy) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(path, reason, remedy) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise FileError(path, "is a folder", remedy)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileError(path, "is not a regular file", remedy)
+    if status.st_size == 0:
+        raise FileError(path, "is empty", remedy)
+    if status.st_size > MAX_BYTES:
+        raise FileError(path, f"is larger than {MAX_BYTES // 2**20} MB", remedy)
+
+
+def read(path, *, remedy):
+    """Return the bytes of a regular file; raise FileError if it cannot be read."""
+    check_regular(path, remedy=remedy)
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FileError(path, error.strerror, remedy) from None
+
+
+def sha256(data):
+    """Fingerprint bytes: 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Open a binary file that replaces `path` once it is whole and on the disk, or never.
+
+    The bytes go into a temporary file beside the target, are flushed and synced, and the file
+    is renamed; if the block raises, the temporary file is removed and `path` is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder):
+    """Make a rename in `folder` survive a power cut (where the system can: not on Windows)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path, text):
+    """Write a UTF-8 text file whole or not at all."""
+    with writing(path) as file:
+        file.write(text.encode())

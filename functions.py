@@ -1,0 +1,234 @@
+"""The method of Gatys, Ecker and Bethge, whole (arXiv:1508.06576; CVPR 2016, pp. 2414-2423).
+
+An image is optimised until its features in a fixed convolutional network resemble those of a
+photo (the content) while the correlations between them resemble those of a painting (the
+style):
+
+    total = α · content_loss + β · style_loss + γ · total_variation
+
+Read from top to bottom: the network, the three losses, the targets, the training step. An
+image is always (1, height, width, 3), float32, sRGB in [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+from settings import LAYERS, VGG19_WIDTHS, block_of
+
+IMAGENET_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, in [0, 255]
+
+# What the squared error is divided by never falls below this, so that a target without any
+# signal (a flat, single-coloured style picture) gives a large loss and not infinity.
+FLOOR = 1e-6
+
+
+def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max"):
+    """Build VGG19 up to the deepest of `layers`, with the features of each of them as outputs.
+
+    The preprocessing that VGG19 was trained with is part of the model. Weights are Keras'
+    initial ones; see `weights.load`.
+
+    Args:
+        layers: names of convolution layers, such as `block4_conv2`.
+        widths: channels in each of the five blocks.
+        pooling: `max`, as the network was trained, or `avg`, as the paper recommends.
+
+    Returns:
+        A frozen Keras model from (batch, height, width, 3) in [0, 1] to a dictionary from
+        layer name to features (batch, height / 2^(block - 1), width / 2^(block - 1), channels).
+
+    Raises:
+        ValueError: a name is not a convolution layer of VGG19.
+    """
+    unknown = [name for name in layers if name not in LAYERS]
+    if unknown or not layers:
+        raise ValueError(f"unknown layer {unknown}; VGG19 has {', '.join(LAYERS)}")
+    outputs = {}
+    image = keras.Input((None, None, 3), name="image")
+    hidden = preprocess(image)
+    for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
+        block = block_of(name)
+        if name.endswith("_conv1") and block > 1:
+            hidden = pool(hidden, pooling, name=f"block{block - 1}_pool")
+        hidden = keras.layers.Conv2D(
+            widths[block - 1], 3, padding="same", activation="relu", name=name
+        )(hidden)
+        outputs[name] = hidden
+    outputs = {name: outputs[name] for name in layers}
+    model = keras.Model(image, outputs, name="vgg19")
+    model.trainable = False
+    return model
+
+
+def preprocess(image):
+    """Turn RGB in [0, 1] into what VGG19 was trained on: BGR in [0, 255] minus the means."""
+    return ops.flip(image, axis=-1) * 255.0 - ops.convert_to_tensor(IMAGENET_MEANS)
+
+
+def pool(features, kind, *, name):
+    """Halve height and width of (batch, height, width, channels)."""
+    layer = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[kind]
+    return layer(2, name=name)(features)
+
+
+def gram_matrix(features):
+    """Correlate the channels of (1, height, width, N) over all M = height · width positions.
+
+    Returns:
+        (N, N): Σ_k F_ik F_jk / M. The paper leaves out the 1 / M; here it lets a style picture
+        of another size than the content be compared with it.
+    """
+    _, height, width, channels = ops.shape(features)
+    positions = height * width
+    flat = ops.reshape(features, (positions, channels))  # (M, N)
+    return ops.matmul(ops.transpose(flat), flat) / ops.cast(positions, flat.dtype)
+
+
+def relative_error(value, target):
+    """Mean squared error divided by the target's mean square: 0 is equal, 1 is nothing of it.
+
+    This departs from the paper, whose losses grow with the size of the image and with the
+    scale of the network's activations (by a factor of 10^9 between common set-ups). Divided by
+    the target's own energy, α, β and γ are pure numbers that mean the same at every size and
+    for every network, and each layer counts as much as its share says.
+    """
+    energy = ops.maximum(ops.mean(ops.square(target)), FLOOR)
+    return ops.mean(ops.square(value - target)) / energy
+
+
+def content_loss(features, targets, *, form):
+    """Compare the features of the content layers with the photo's.
+
+    Args:
+        features, targets: dictionaries from layer name to (1, height, width, N).
+        form: `relative`, the mean of `relative_error` over the layers, or `gatys`, equation 1
+            of arXiv:1508.06576: ½ Σ (F − P)².
+    """
+    pairs = [(features[name], target) for name, target in targets.items()]
+    if form == "gatys":
+        return sum(0.5 * ops.sum(ops.square(value - target)) for value, target in pairs)
+    return sum(relative_error(value, target) for value, target in pairs) / len(pairs)
+
+
+def style_loss(features, targets, *, shares, form):
+    """Compare the Gram matrices of the style layers with the painting's.
+
+    Args:
+        features: dictionary from layer name to (1, height, width, N).
+        targets: dictionary from layer name to Gram matrix (N, N).
+        shares: dictionary from layer name to its share w_l.
+        form: `relative`, w_l · `relative_error` summed, or `gatys`, equations 4 and 5 of
+            arXiv:1508.06576: Σ w_l / (4 N² M²) Σ (G − A)², where G and A are sums over the M
+            positions. Our matrices are those divided by M already (each by its own picture's
+            M: the paper scales both pictures to one size), hence no M² below.
+    """
+    total = 0.0
+    for name, target in targets.items():
+        gram = gram_matrix(features[name])
+        if form == "gatys":
+            channels = target.shape[0]
+            error = ops.sum(ops.square(gram - target)) / (4.0 * channels**2)
+        else:
+            error = relative_error(gram, target)
+        total += shares[name] * error
+    return total
+
+
+def total_variation(image, *, form):
+    """Measure how much neighbouring pixels of (1, height, width, 3) differ.
+
+    Not part of the paper, but of most programs after it (Mahendran & Vedaldi,
+    arXiv:1412.0035, equation 4 with exponent 2): without it the network's blind spots fill
+    with noise.
+
+    Returns:
+        The squared differences along rows and along columns: their means, or for the form
+        `gatys`, whose other terms are sums as well, their sum.
+    """
+    reduce = ops.sum if form == "gatys" else ops.mean
+    down = ops.square(image[:, 1:] - image[:, :-1])
+    across = ops.square(image[:, :, 1:] - image[:, :, :-1])
+    return reduce(down) + reduce(across)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the image is to resemble, computed once: features of the photo, Gram matrices."""
+
+    content: dict
+    style: dict
+
+
+def compute_targets(model, content, style, settings):
+    """Compute the photo's features and the painting's Gram matrices.
+
+    Args:
+        model: from `build_model`.
+        content, style: images (1, height, width, 3) in [0, 1]; their sizes may differ.
+        settings: names the layers.
+    """
+    features = model(content)
+    content_features = {name: features[name] for name in settings.content_layers}
+    features = model(style)
+    grams = {name: gram_matrix(features[name]) for name in settings.style_layer_weights}
+    return Targets(content_features, grams)
+
+
+def compute_losses(model, image, targets, settings):
+    """Evaluate an image.
+
+    Returns:
+        (4,): content loss, style loss and total variation, unweighted, and their weighted
+        total, which is what the training step makes smaller.
+    """
+    features = model(image)
+    content = content_loss(features, targets.content, form=settings.loss)
+    shares = settings.style_layer_weights
+    style = style_loss(features, targets.style, shares=shares, form=settings.loss)
+    variation = total_variation(image, form=settings.loss)
+    total = (
+        settings.content_weight * content
+        + settings.style_weight * style
+        + settings.tv_weight * variation
+    )
+    return ops.stack([content, style, variation, total])
+
+
+def build_training(model, image, targets, settings):
+    """Build the function that trains the image in place.
+
+    Args:
+        model: from `build_model`.
+        image: a `tf.Variable` (1, height, width, 3) in [0, 1].
+        targets: from `compute_targets`.
+        settings: the weights of the losses and the learning rate.
+
+    Returns:
+        A `tf.function` from a number of steps to (steps, 4): the losses that the image had
+        before each step. The steps run inside the graph, without a return to Python.
+    """
+    # Imported here, so that the network and its losses also run on Keras' other backends.
+    import tensorflow as tf
+
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    optimizer.build([image])
+
+    def training_step():
+        with tf.GradientTape() as tape:
+            losses = compute_losses(model, image, targets, settings)
+            total = losses[-1]
+        optimizer.apply([tape.gradient(total, image)], [image])
+        # A picture has no other colours; without the clipping the optimiser wanders off.
+        image.assign(tf.clip_by_value(image, 0.0, 1.0))
+        return losses
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
+    def train(steps):
+        history = tf.TensorArray(tf.float32, size=steps, element_shape=(4,))
+        for step in tf.range(steps):
+            history = history.write(step, training_step())
+        return history.stack()
+
+    return train

@@ -1,0 +1,267 @@
+"""The command line: `python main.py --content photo.jpg --style painting.jpg`."""
+
+import contextlib
+import sys
+
+import click
+
+import files
+import images
+import runs
+from console import ERASE_LINE, Console
+from settings import FIELDS, VERSION, Settings, check
+
+HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
+
+\b
+Examples:
+  python main.py --content photo.jpg --style painting.jpg
+  python main.py --content photo.jpg --style painting.jpg --beta 500 --epochs 20 -o result/
+
+The path of the result is printed; beside it lie a snapshot of every epoch, an animation, the
+losses and a record of all settings. READ.txt explains every option.
+"""
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+SECTIONS = ("Common options", "Method", "Network", "Run")
+
+
+class Option(click.Option):
+    """An option that knows under which heading of the help it stands."""
+
+    def __init__(self, *arguments, section, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.section = section
+
+
+class Command(click.Command):
+    """A command whose help groups the options under headings."""
+
+    def format_options(self, context, formatter):
+        """Write the options, section by section; click's own `--help` comes last."""
+        for section in SECTIONS:
+            options = [each for each in self.get_params(context) if section_of(each) == section]
+            with formatter.section(section):
+                formatter.write_dl([each.get_help_record(context) for each in options])
+
+
+def section_of(option):
+    """Return the heading of an option; those of click itself belong to the last."""
+    return getattr(option, "section", SECTIONS[-1])
+
+
+def setting(section, name, *flags, shown_default=True):
+    """Make the option of a setting: type, default, meaning and range come from `Settings`."""
+    field = FIELDS[name]
+    default, choices = field.default, field.metadata["choices"]
+    several = isinstance(default, tuple)
+
+    def validate(_context, _parameter, value):
+        try:
+            check(name, value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        return value
+
+    return click.option(
+        *flags,
+        name,
+        cls=Option,
+        section=section,
+        type=click.Choice(choices)
+        if choices and not several
+        else None
+        if several
+        else type(default),
+        is_flag=default is False,
+        multiple=several,
+        default=default,
+        show_default=shown_default,
+        callback=validate,
+        help=field.metadata["meaning"],
+    )
+
+
+def plain(section, *flags, **keywords):
+    """Make an option that is not a setting: it does not change the picture."""
+    return click.option(*flags, cls=Option, section=section, **keywords)
+
+
+@click.command(
+    cls=Command,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@plain("Common options", "-c", "--content", metavar="PICTURE", help="The photo to repaint.")
+@plain("Common options", "-s", "--style", metavar="PICTURE", help="The painting to learn from.")
+@plain(
+    "Common options",
+    "-o",
+    "--output",
+    metavar="DIR",
+    help="Folder of the run.  [default: data/output/<content>-<style>]",
+)
+@setting("Common options", "size", "--size")
+@setting("Common options", "content_weight", "--alpha", "--content-weight")
+@setting("Common options", "style_weight", "--beta", "--style-weight")
+@setting("Common options", "tv_weight", "--tv", "--tv-weight")
+@setting("Common options", "epochs", "--epochs")
+@setting("Common options", "steps", "--steps")
+@setting("Method", "init", "--init")
+@setting("Method", "style_scale", "--style-scale")
+@setting("Method", "enlarge", "--enlarge")
+@setting("Method", "loss", "--loss")
+@setting("Method", "learning_rate", "--learning-rate")
+@setting("Method", "seed", "--seed")
+@setting("Network", "weights", "--weights")
+@setting("Network", "content_layers", "--content-layer")
+@setting("Network", "style_layers", "--style-layer", shown_default="block1_conv1 … block5_conv1")
+@setting("Network", "pooling", "--pooling")
+@plain("Network", "--summary", is_flag=True, help="Print the network's layers and stop.")
+@plain("Run", "--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@plain("Run", "-q", "--quiet", is_flag=True, help="Print nothing but errors and the result's path.")
+@plain("Run", "-v", "--verbose", is_flag=True, help="Print the libraries' messages too.")
+@click.version_option(VERSION, message="style-transfer %(version)s")
+def command(content, style, output, summary, overwrite, quiet, verbose, **options):
+    """Parse the options and run; the text of the help is `HELP`."""
+    settings = Settings(**options)
+    console = Console(quiet=quiet, verbose=verbose)
+    if summary:
+        print_summary(settings, console)
+        return
+    for flag, value in (("--content", content), ("--style", style)):
+        if not value:
+            raise click.UsageError(f"{flag} is missing; name a picture file.")
+    folder = runs.choose_folder(output, content, style)
+    inputs = {"content": content, "style": style}
+    if settings.init not in ("content", "style", "noise"):
+        inputs["init"] = settings.init
+    runs.check_folder(folder, inputs.values(), overwrite=overwrite)
+    transfer_style(inputs, folder, settings, console)
+
+
+def transfer_style(inputs, folder, settings, console):
+    """Make the picture: read, build, train, save.
+
+    Args:
+        inputs: paths of the pictures by role: `content`, `style` and perhaps `init`.
+        folder: where the run goes.
+    """
+    console.pass_on("Loading TensorFlow …")
+    pictures = {role: images.load(path) for role, path in inputs.items()}
+    size = images.fitted_size(
+        pictures["content"].pixels.size, settings.size, enlarge=settings.enlarge
+    )
+    tensors = prepare(pictures, size, settings)
+    console.say("Loading TensorFlow …")
+    for picture in pictures.values():
+        for notice in picture.notices:
+            console.say(f"Note: {notice}")
+    network = load_weights(settings, console)
+    with console.silence():
+        import transfer
+
+        model = transfer.build_network(network, settings)
+        device = transfer.describe_device()
+    console.say(
+        f"{network.name}, {size[0]}×{size[1]} px, float32, Adam {settings.learning_rate:g}, "
+        f"{settings.epochs} epochs of {settings.steps} steps, {device}"
+    )
+    start = transfer.start_image(
+        tensors["content"], tensors.get("init", tensors["style"]), settings
+    )
+    record = runs.describe(settings, pictures, network, size) | {"device": device}
+    run = runs.Run(folder, record)
+    iterates = transfer.run(model, tensors["content"], tensors["style"], start, settings)
+    interrupted = train(run, iterates, settings, console)
+    finish(run, console)
+    if interrupted:
+        console.say(f"Interrupted after {run.steps_done} steps; what there is was saved.")
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def prepare(pictures, size, settings):
+    """Resize the pictures for the run; refuse those that would be too small.
+
+    Returns:
+        Tensors by role: the content `size` large, the style in proportion, a start picture
+        as it is.
+    """
+    longer_side = round(max(size) * settings.style_scale)
+    sizes = {role: picture.pixels.size for role, picture in pictures.items()}
+    sizes["content"] = size
+    sizes["style"] = images.fitted_size(sizes["style"], longer_side, enlarge=settings.enlarge)
+    for role, picture in pictures.items():
+        images.check_sides(picture, sizes[role])
+    return {role: images.to_tensor(picture, sizes[role]) for role, picture in pictures.items()}
+
+
+def load_weights(settings, console):
+    """Load the network's weights; a download shows its progress on standard error."""
+    import weights
+
+    with console.silence() as stream, contextlib.redirect_stdout(stream):
+        return weights.load(settings.weights, seed=settings.seed)
+
+
+def train(run, iterates, settings, console):
+    """Run the optimisation to its end, or to Ctrl-C, and save each epoch on the way.
+
+    Returns:
+        True if Ctrl-C ended it.
+    """
+    try:
+        with console.progress(settings) as show:
+            for iterate in iterates:
+                run.add(iterate)
+                show(iterate)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def finish(run, console):
+    """Write the result, the curves and the animation, and print the result's path."""
+    console.pass_on("Writing the result, the curves and the animation …")
+    run.save_result()
+    with console.silence():
+        import report
+
+        report.draw_losses(run.rows, run.path("losses.png"))
+        report.animate(run.frames, run.path("progress.gif"))
+    console.erase()
+    click.echo(run.path("result.png"))
+
+
+def print_summary(settings, console):
+    """Print Keras' summary of the truncated network."""
+    with console.silence():
+        import functions
+
+        model = functions.build_model(settings.layers, pooling=settings.pooling)
+    model.summary()
+
+
+def main():
+    """Run the command; bad input ends in one line on standard error and exit status 2."""
+    try:
+        arguments = sys.argv[1:] or ["--help"]
+        command.main(arguments, prog_name="python main.py", standalone_mode=False)
+    except click.ClickException as error:
+        fail(error.format_message(), EXIT_BAD_INPUT)
+    except files.FileError as error:
+        fail(error, EXIT_BAD_INPUT)
+    except (OSError, ArithmeticError) as error:
+        fail(error, EXIT_FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        fail("interrupted", EXIT_INTERRUPTED)
+
+
+def fail(message, status):
+    """Print the one line that says what went wrong, and end."""
+    erase = ERASE_LINE if sys.stderr.isatty() else ""
+    click.echo(f"{erase}Error: {message}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

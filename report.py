@@ -1,0 +1,86 @@
+"""Pictures of a run: the curves of its losses, the animation of its frames."""
+
+import matplotlib
+from PIL import Image
+
+import files
+
+matplotlib.use("Agg")  # draws without a screen
+from matplotlib import pyplot
+
+GIF_WIDTH = 480
+GIF_FRAMES = 100
+FRAME_MILLISECONDS = 150
+LAST_FRAME_MILLISECONDS = 2000
+
+
+def draw_losses(rows, path):
+    """Draw the losses over the steps, on a logarithmic scale.
+
+    Args:
+        rows: (epoch, step, content, style, total variation, total) each.
+        path: of the PNG.
+    """
+    steps = [row[1] for row in rows]
+    figure, axes = pyplot.subplots(figsize=(8, 5), dpi=100, layout="constrained")
+    labels = ("content", "style", "total variation", "total (weighted)")
+    for column, label in enumerate(labels, start=2):
+        # On a logarithmic scale a zero (content loss of the photo itself) has no place.
+        values = [row[column] if row[column] > 0 else float("nan") for row in rows]
+        weight = 2.5 if column == 5 else 1.5
+        axes.plot(steps, values, label=label, linewidth=weight)
+    axes.set(yscale="log", xlabel="step", ylabel="loss", title="Losses")
+    axes.grid(which="major", alpha=0.3)
+    axes.legend()
+    with files.writing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def animate(frames, path):
+    """Write an endless GIF of the frames; the last one stays for two seconds.
+
+    At most 480 px wide and 100 frames, evenly chosen. All frames share one palette and none is
+    dithered, so that nothing flickers where nothing changes.
+
+    Args:
+        frames: paths of pictures of one size, in order.
+        path: of the GIF.
+    """
+    pictures = [load_frame(frame) for frame in evenly(frames, GIF_FRAMES)]
+    palette = shared_palette(pictures)
+    indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    durations = [FRAME_MILLISECONDS] * (len(indexed) - 1) + [LAST_FRAME_MILLISECONDS]
+    with files.writing(path) as file:
+        indexed[0].save(
+            file,
+            "GIF",
+            save_all=True,
+            append_images=indexed[1:],
+            duration=durations,
+            loop=0,
+        )
+
+
+def load_frame(path):
+    """Read a frame, at most 480 px wide."""
+    with Image.open(path) as picture:
+        rgb = picture.convert("RGB")
+    width = min(GIF_WIDTH, rgb.width)
+    return rgb.resize((width, max(1, round(rgb.height * width / rgb.width))), Image.LANCZOS)
+
+
+def evenly(items, most):
+    """Choose at most `most` of the items, evenly spaced, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
+
+
+def shared_palette(pictures):
+    """Choose 256 colours for all pictures together, the last one counting as much as any."""
+    samples = [picture.resize((160, 160)) for picture in evenly(pictures, 16)]
+    sheet = Image.new("RGB", (160, 160 * len(samples)))
+    for row, sample in enumerate(samples):
+        sheet.paste(sample, (0, 160 * row))
+    return sheet.quantize(256, method=Image.Quantize.MEDIANCUT)

@@ -1,0 +1,189 @@
+"""The method against NumPy written out, and against Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SMALL_WIDTHS
+
+import functions
+import weights
+from settings import LAYERS, Settings
+
+SHAPES = {"a": (1, 5, 4, 3), "b": (1, 3, 2, 6)}
+
+
+def features_of(seed):
+    generator = np.random.default_rng(seed)
+    return {name: generator.random(shape, np.float32) for name, shape in SHAPES.items()}
+
+
+def gram_written_out(features):
+    _, height, width, channels = features.shape
+    gram = np.zeros((channels, channels))
+    for row in range(height):
+        for column in range(width):
+            position = features[0, row, column].astype(float)
+            gram += np.outer(position, position)
+    return gram
+
+
+def small_model(layers, **keywords):
+    model = functions.build_model(layers, widths=SMALL_WIDTHS, **keywords)
+    weights.draw(3, SMALL_WIDTHS).assign(model)
+    return model
+
+
+def pictures(*sizes):
+    generator = np.random.default_rng(0)
+    return [generator.random((1, height, width, 3), np.float32) for height, width in sizes]
+
+
+def test_every_layer_equals_keras_vgg19():
+    oracle = keras.applications.VGG19(weights=None, include_top=False)
+    layers = {name: oracle.get_layer(name).get_weights() for name in LAYERS}
+    model = functions.build_model(LAYERS)
+    weights.Weights("oracle", layers, "").assign(model)
+    (image,) = pictures((40, 56))
+    prepared = keras.applications.vgg19.preprocess_input(image * 255.0)
+    outputs = keras.Model(oracle.inputs[0], [oracle.get_layer(name).output for name in LAYERS])
+    for name, expected in zip(LAYERS, outputs(prepared)):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(model(image)[name] / scale, expected / scale, atol=1e-5)
+
+
+def test_the_model_ends_at_the_deepest_layer_it_needs():
+    model = small_model(("block2_conv1", "block3_conv2"))
+    assert set(model.output) == {"block2_conv1", "block3_conv2"}
+    names = [layer.name for layer in model.layers if layer.name in LAYERS]
+    assert names == list(LAYERS[: LAYERS.index("block3_conv2") + 1])
+    assert not model.trainable_weights
+
+
+def test_average_pooling_averages():
+    layers = ("block1_conv2", "block2_conv1")
+    model = small_model(layers, pooling="avg")
+    features = model(pictures((8, 6))[0])
+    below = features["block1_conv2"].numpy()
+    pooled = below.reshape(1, 4, 2, 3, 2, -1).mean(axis=(2, 4))
+    expected = model.get_layer("block2_conv1")(pooled)
+    np.testing.assert_allclose(features["block2_conv1"], expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("layers", [("block6_conv1",), ("block1_pool",), ()])
+def test_unknown_layers_are_refused(layers):
+    with pytest.raises(ValueError, match="layer"):
+        functions.build_model(layers)
+
+
+def test_gram_matrix():
+    features = features_of(0)["a"]
+    expected = gram_written_out(features) / 20
+    np.testing.assert_allclose(functions.gram_matrix(features), expected, rtol=1e-5)
+
+
+def test_content_loss_of_the_paper():
+    value, target = features_of(0), features_of(1)
+    expected = sum(0.5 * np.sum((value[name] - target[name]) ** 2) for name in SHAPES)
+    loss = functions.content_loss(value, target, form="gatys")
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_style_loss_of_the_paper():
+    value, painting = features_of(0), features_of(1)
+    targets = {name: functions.gram_matrix(painting[name]) for name in SHAPES}
+    shares = {"a": 0.2, "b": 0.8}
+    expected = 0.0
+    for name, (_, height, width, channels) in SHAPES.items():
+        squares = (gram_written_out(value[name]) - gram_written_out(painting[name])) ** 2
+        factor = 4 * channels**2 * (height * width) ** 2
+        expected += shares[name] * squares.sum() / factor
+    loss = functions.style_loss(value, targets, shares=shares, form="gatys")
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_relative_losses():
+    value, target = features_of(0), features_of(1)
+    errors = [
+        np.mean((value[name] - target[name]) ** 2) / np.mean(target[name] ** 2) for name in SHAPES
+    ]
+    loss = functions.content_loss(value, target, form="relative")
+    np.testing.assert_allclose(loss, np.mean(errors), rtol=1e-5)
+
+    targets = {name: functions.gram_matrix(target[name]) for name in SHAPES}
+    shares = {"a": 0.25, "b": 0.75}
+    expected = 0.0
+    for name, (_, height, width, _channels) in SHAPES.items():
+        gram, goal = (gram_written_out(each[name]) / (height * width) for each in (value, target))
+        expected += shares[name] * np.sum((gram - goal) ** 2) / np.sum(goal**2)
+    loss = functions.style_loss(value, targets, shares=shares, form="relative")
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_relative_losses_do_not_depend_on_the_scale_of_the_network():
+    value, target = features_of(0), features_of(1)
+    louder = [{name: 1000 * each for name, each in group.items()} for group in (value, target)]
+    quiet = functions.content_loss(value, target, form="relative")
+    np.testing.assert_allclose(functions.content_loss(*louder, form="relative"), quiet, rtol=1e-5)
+
+
+def test_a_target_without_signal_gives_no_division_by_zero():
+    nothing = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
+    assert np.isfinite(functions.content_loss(features_of(0), nothing, form="relative"))
+    assert functions.content_loss(nothing, nothing, form="relative") == 0
+
+
+@pytest.mark.parametrize(("form", "reduce"), [("relative", np.mean), ("gatys", np.sum)])
+def test_total_variation(form, reduce):
+    (image,) = pictures((5, 7))
+    expected = reduce(np.diff(image, axis=1) ** 2) + reduce(np.diff(image, axis=2) ** 2)
+    np.testing.assert_allclose(functions.total_variation(image, form=form), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["relative", "gatys"])
+def test_the_total_is_the_weighted_sum_and_zero_at_the_targets(form):
+    settings = Settings(loss=form, content_weight=2.0, style_weight=3.0, tv_weight=5.0)
+    model = small_model(settings.layers)
+    photo, painting, image = pictures((32, 40), (48, 40), (32, 40))
+    targets = functions.compute_targets(model, photo, painting, settings)
+    content, style, variation, total = functions.compute_losses(model, image, targets, settings)
+    np.testing.assert_allclose(total, 2 * content + 3 * style + 5 * variation, rtol=1e-5)
+    assert functions.compute_losses(model, photo, targets, settings)[0] == 0
+    same = functions.compute_targets(model, photo, photo, settings)
+    assert functions.compute_losses(model, photo, same, settings)[1] == 0
+
+
+def adam_written_out(gradient_at, image, rate, steps):
+    """Kingma & Ba, arXiv:1412.6980, algorithm 1, and the clipping to [0, 1]."""
+    first, second = np.zeros_like(image), np.zeros_like(image)
+    for step in range(1, steps + 1):
+        gradient = gradient_at(image)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
+        image = np.clip(image - rate * corrected[0] / (np.sqrt(corrected[1]) + 1e-7), 0, 1)
+    return image
+
+
+def test_training_is_adam_with_clipping():
+    settings = Settings(learning_rate=0.01)
+    model = small_model(settings.layers)
+    photo, painting, start = pictures((32, 40), (36, 32), (32, 40))
+    targets = functions.compute_targets(model, photo, painting, settings)
+
+    def gradient_at(image):
+        variable = tf.Variable(image.astype(np.float32))
+        with tf.GradientTape() as tape:
+            total = functions.compute_losses(model, variable, targets, settings)[3]
+        return tape.gradient(total, variable).numpy()
+
+    image = tf.Variable(start)
+    history = functions.build_training(model, image, targets, settings)(tf.constant(4)).numpy()
+    expected = adam_written_out(gradient_at, start, 0.01, 4)
+    # Adam divides by the gradient's size, so where that is nearly 0 rounding decides its sign.
+    assert np.quantile(np.abs(image.numpy() - expected), 0.99) < 1e-3
+    assert np.isin(image.numpy(), (0.0, 1.0)).any()  # something was clipped
+    first = functions.compute_losses(model, start, targets, settings)
+    np.testing.assert_allclose(history[0], first, rtol=1e-4)
+    assert history.shape == (4, 4)
+    assert history[-1, 3] < history[0, 3]

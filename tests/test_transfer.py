@@ -1,0 +1,101 @@
+"""The loop: what it yields, and that it always yields the same."""
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import SMALL_WIDTHS
+
+import functions
+import transfer
+import weights
+from settings import Settings
+
+SETTINGS = Settings(epochs=3, steps=4)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return transfer.build_network(weights.draw(0, SMALL_WIDTHS), SETTINGS)
+
+
+def pictures(*sizes):
+    generator = np.random.default_rng(0)
+    return [generator.random((1, height, width, 3), np.float32) for height, width in sizes]
+
+
+def run(network, settings=SETTINGS):
+    photo, painting = pictures((36, 48), (40, 40))
+    return list(transfer.run(network, photo, painting, photo, settings))
+
+
+def test_the_first_iterate_is_the_start_image(network):
+    first = run(network)[0]
+    assert (first.epoch, first.step, len(first.losses)) == (0, 0, 0)
+    np.testing.assert_array_equal(first.image, pictures((36, 48))[0])
+
+
+def test_an_image_comes_after_every_epoch_and_a_loss_for_every_step(network):
+    iterates = run(network)
+    ends = [(each.epoch, each.step) for each in iterates if each.image is not None]
+    assert ends == [(0, 0), (1, 4), (2, 8), (3, 12)]
+    losses = np.vstack([each.losses for each in iterates])
+    assert losses.shape == (13, 4)
+    assert losses[-1, 3] < losses[0, 3]
+
+
+def test_the_last_loss_is_that_of_the_last_image(network):
+    photo, painting = pictures((36, 48), (40, 40))
+    last = run(network)[-1]
+    targets = functions.compute_targets(network, photo, painting, SETTINGS)
+    expected = functions.compute_losses(network, last.image, targets, SETTINGS)
+    np.testing.assert_allclose(last.losses[-1], expected, rtol=1e-4)
+
+
+def test_images_stay_in_range(network):
+    for iterate in run(network, Settings(epochs=1, steps=6, learning_rate=0.5)):
+        if iterate.image is not None:
+            assert iterate.image.min() >= 0
+            assert iterate.image.max() <= 1
+
+
+def test_the_pace_of_the_reports_changes_no_bit(network, monkeypatch):
+    """How many steps run between two reports depends on the clock; the image must not."""
+    reference = run(network)
+    monkeypatch.setattr(transfer, "SECONDS_BETWEEN_REPORTS", 0.0)
+    one_by_one = run(network)
+    assert len(one_by_one) == 1 + 12
+    np.testing.assert_array_equal(one_by_one[-1].image, reference[-1].image)
+    np.testing.assert_array_equal(
+        *(np.vstack([each.losses for each in iterates]) for iterates in (one_by_one, reference))
+    )
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(network):
+    settings = Settings(epochs=2, steps=4, style_weight=1e12, loss="gatys")
+    photo, painting = (1e12 * each for each in pictures((36, 48), (40, 40)))
+    with pytest.raises(transfer.DivergedError, match=r"epoch 1, step \d.*--learning-rate"):
+        list(transfer.run(network, photo, painting, photo, settings))
+
+
+def test_weights_that_end_too_early_are_refused():
+    layers = weights.draw(0, SMALL_WIDTHS).layers
+    short = weights.Weights("short", dict(itertools.islice(layers.items(), 9)), "")
+    with pytest.raises(ValueError, match="short has no layer block4_conv2"):
+        transfer.build_network(short, SETTINGS)
+
+
+def test_start_images():
+    photo, painting = pictures((36, 48), (40, 40))
+    start = transfer.start_image(photo, painting, Settings(init="content"))
+    np.testing.assert_array_equal(start, photo)
+    start = transfer.start_image(photo, painting, Settings(init="style"))
+    assert start.shape == photo.shape
+    assert abs(start.mean() - painting.mean()) < 0.02
+    noises = [
+        transfer.start_image(photo, painting, Settings(init="noise", seed=seed))
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(noises[0], noises[1])
+    assert np.abs(noises[0] - noises[2]).mean() > 0.2
+    assert noises[0].min() >= 0 and noises[0].max() <= 1

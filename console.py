@@ -87,7 +87,7 @@ class Console:
     def log(self, iterate, settings):
         """Print a line for an epoch, where there is no terminal to draw a bar on."""
         if iterate.image is not None and iterate.step:
-            self.say(f"epoch {iterate.epoch}/{settings.epochs} {describe(iterate, settings)}")
+            self.say(f"epoch {iterate.epoch}/{settings.epochs} {describe(iterate)}")
 
 
 def advance(bar, iterate, settings):
@@ -95,19 +95,18 @@ def advance(bar, iterate, settings):
     if not iterate.step:
         return
     bar.label = f"{iterate.epoch}/{settings.epochs}"
-    text = describe(iterate, settings)
+    text = describe(iterate)
     room = shutil.get_terminal_size().columns - len(f"{bar.label} [] ") - 1
     bar.width = max(4, min(36, room - len(text)))
     bar.item_show_func = lambda _: text[: room - bar.width]
     bar.update(iterate.step - bar.pos, iterate)
 
 
-def describe(iterate, settings):
+def describe(iterate):
     """Write time left, losses and pace in a few characters each: all fits into 80 columns."""
-    left = (settings.epochs * settings.steps - iterate.step) * iterate.seconds_per_step
     names = ("content", "style", "tv", "total")
     losses = " ".join(f"{name} {value:.2g}" for name, value in zip(names, iterate.losses[-1]))
-    return f"{clock(left)} left {losses} {iterate.seconds_per_step:.2g} s/step"
+    return f"{clock(iterate.seconds_left)} left {losses} {iterate.seconds_per_step:.2g} s/step"
 
 
 def clock(seconds):

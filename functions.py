@@ -196,39 +196,51 @@ def compute_losses(model, image, targets, settings):
     return ops.stack([content, style, variation, total])
 
 
-def build_training(model, image, targets, settings):
-    """Build the function that trains the image in place.
+def build_evaluation(model, targets, settings):
+    """Build the function that tells how good an image is, and how to make it better.
 
     Args:
         model: from `build_model`.
-        image: a `tf.Variable` (1, height, width, 3) in [0, 1].
         targets: from `compute_targets`.
-        settings: the weights of the losses and the learning rate.
+        settings: the weights of the losses.
 
     Returns:
-        A `tf.function` from a number of steps to (steps, 4): the losses that the image had
-        before each step. The steps run inside the graph, without a return to Python.
+        A function from an image (1, height, width, 3) to its losses (4,), see
+        `compute_losses`, and the gradient of their total, of the image's shape.
     """
     # Imported here, so that the network and its losses also run on Keras' other backends.
     import tensorflow as tf
 
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
-    optimizer.build([image])
-
-    def training_step():
+    def evaluate(image):
         with tf.GradientTape() as tape:
+            tape.watch(image)
             losses = compute_losses(model, image, targets, settings)
             total = losses[-1]
-        optimizer.apply([tape.gradient(total, image)], [image])
-        # A picture has no other colours; without the clipping the optimiser wanders off.
-        image.assign(tf.clip_by_value(image, 0.0, 1.0))
-        return losses
+        return losses, tape.gradient(total, image)
+
+    return evaluate
+
+
+def build_training(optimizer):
+    """Build the function that trains the image in place.
+
+    A training step is: `evaluate` the image with a gradient tape, move it against the gradient,
+    clip it to [0, 1]; see the `step` of `optimizers.Adam` and `optimizers.LBFGS`.
+
+    Args:
+        optimizer: from `optimizers`, over an image and its `build_evaluation`.
+
+    Returns:
+        A `tf.function` from a number of steps to (steps, 4): the losses after each step. The
+        steps run inside the graph, without a return to Python.
+    """
+    import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
     def train(steps):
         history = tf.TensorArray(tf.float32, size=steps, element_shape=(4,))
         for step in tf.range(steps):
-            history = history.write(step, training_step())
+            history = history.write(step, optimizer.step())
         return history.stack()
 
     return train

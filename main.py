@@ -110,6 +110,8 @@ def plain(section, *flags, **keywords):
 @setting("Method", "style_scale", "--style-scale")
 @setting("Method", "enlarge", "--enlarge")
 @setting("Method", "loss", "--loss")
+@setting("Method", "scales", "--scales")
+@setting("Method", "optimizer", "--optimizer")
 @setting("Method", "learning_rate", "--learning-rate")
 @setting("Method", "seed", "--seed")
 @setting("Network", "weights", "--weights")
@@ -162,8 +164,9 @@ def transfer_style(inputs, folder, settings, console):
 
         model = transfer.build_network(network, settings)
         device = transfer.describe_device()
+    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
     console.say(
-        f"{network.name}, {size[0]}×{size[1]} px, float32, Adam {settings.learning_rate:g}, "
+        f"{network.name}, {size[0]}×{size[1]} px, float32, {optimizer}, "
         f"{settings.epochs} epochs of {settings.steps} steps, {device}"
     )
     start = transfer.start_image(

@@ -86,7 +86,16 @@ class Settings:
         "gatys: the paper's own formulas (then try --alpha 1 --beta 1000 --tv 0.001).",
         choices=("relative", "gatys"),
     )
+    optimizer: str = option(
+        "lbfgs",
+        "lbfgs: lower loss in the same time. adam: the steadier one, with --learning-rate.",
+        choices=("lbfgs", "adam"),
+    )
     learning_rate: float = option(0.02, "Adam's step size; pixels are in [0, 1].", above=0.0)
+    scales: str = option(
+        "auto",
+        "Coarse to fine: auto, 1 (the final size only), or the longer sides, as 128,256,512.",
+    )
     content_layers: tuple[str, ...] = option(
         ("block4_conv2",), "A layer for the content; may be given several times.", choices=LAYERS
     )
@@ -129,6 +138,8 @@ def check(name, value):
     rule = FIELDS[name].metadata
     if name == "style_layers":
         check_style_layers(value)
+    elif name == "scales":
+        parse_scales(value)
     elif rule["choices"]:
         for each in value if isinstance(value, tuple) else (value,):
             check_choice(each, rule["choices"])
@@ -177,3 +188,20 @@ def parse_style_layer(text):
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"the weight of {name} must be a finite number above 0, not {weight}")
     return name, number
+
+
+def parse_scales(text):
+    """Turn `128,256,512` into (128, 256, 512); `auto` and `1` into None.
+
+    Raises:
+        ValueError: a size is no whole number of at least 32, or they do not grow.
+    """
+    if text in ("auto", "1"):
+        return None
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text} is not a list of sizes; write 128,256,512, for example") from None
+    if min(sizes) < 32 or list(sizes) != sorted(set(sizes)):
+        raise ValueError(f"{text}: the sizes must grow, from 32 at least")
+    return sizes

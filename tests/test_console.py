@@ -21,6 +21,7 @@ PROGRAM = """
     def iterate(epoch, step, image):
         it = Iterate()
         it.epoch, it.step, it.image, it.seconds_per_step = epoch, step, image, 0.25
+        it.seconds_left = (20 - step) * 0.25
         it.losses = np.array([[0.1, 0.002, 0.03, 123.4]])
         return it
     settings = Settings(epochs=2, steps=10)

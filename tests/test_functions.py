@@ -7,6 +7,7 @@ import tensorflow as tf
 from conftest import SMALL_WIDTHS
 
 import functions
+import optimizers
 import weights
 from settings import LAYERS, Settings
 
@@ -166,7 +167,7 @@ def adam_written_out(gradient_at, image, rate, steps):
 
 
 def test_training_is_adam_with_clipping():
-    settings = Settings(learning_rate=0.01)
+    settings = Settings()
     model = small_model(settings.layers)
     photo, painting, start = pictures((32, 40), (36, 32), (32, 40))
     targets = functions.compute_targets(model, photo, painting, settings)
@@ -178,12 +179,14 @@ def test_training_is_adam_with_clipping():
         return tape.gradient(total, variable).numpy()
 
     image = tf.Variable(start)
-    history = functions.build_training(model, image, targets, settings)(tf.constant(4)).numpy()
+    evaluate = functions.build_evaluation(model, targets, settings)
+    optimizer = optimizers.Adam(image, evaluate, learning_rate=0.01)
+    history = functions.build_training(optimizer)(tf.constant(4)).numpy()
     expected = adam_written_out(gradient_at, start, 0.01, 4)
     # Adam divides by the gradient's size, so where that is nearly 0 rounding decides its sign.
     assert np.quantile(np.abs(image.numpy() - expected), 0.99) < 1e-3
     assert np.isin(image.numpy(), (0.0, 1.0)).any()  # something was clipped
-    first = functions.compute_losses(model, start, targets, settings)
-    np.testing.assert_allclose(history[0], first, rtol=1e-4)
+    last = functions.compute_losses(model, image, targets, settings)
+    np.testing.assert_allclose(history[-1], last, rtol=1e-4)
     assert history.shape == (4, 4)
     assert history[-1, 3] < history[0, 3]

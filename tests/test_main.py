@@ -48,10 +48,10 @@ def test_standard_output_is_the_path_of_the_result(finished):
 def test_standard_error_is_ours_alone(finished):
     lines = finished[0][0].stderr.splitlines()
     assert lines[0] == "Loading TensorFlow …"
-    for word in ("small.weights.h5", "48×36 px", "float32", "Adam"):
+    for word in ("small.weights.h5", "48×36 px", "float32", "L-BFGS"):
         assert word in lines[1]
-    assert lines[2].startswith("epoch 1/2  content")
-    assert lines[3].startswith("epoch 2/2  content")
+    assert lines[2].startswith("epoch 1/2 ")
+    assert lines[3].startswith("epoch 2/2 0:00 left content ")
     assert len(lines) == 4
 
 
@@ -163,6 +163,9 @@ def refused(outcome, *words):
         ("--content-layer", "conv4_2"),
         ("--style-layer", "block1_conv1:heavy"),
         ("--seed", "-3"),
+        ("--scales", "512,256"),
+        ("--scales", "small"),
+        ("--optimizer", "sgd"),
         ("--no-such-option", "1"),
     ],
 )
@@ -230,7 +233,7 @@ def test_a_learning_rate_out_of_this_world_ends_in_one_line_or_a_picture(
 ):
     outcome = run_main(
         *("-c", content, "-s", style, "--weights", small_weights, "-o", "out", *FAST),
-        *("--learning-rate", "1e30", "--quiet"),
+        *("--optimizer", "adam", "--learning-rate", "1e30", "--quiet"),
     )
     if outcome.returncode:
         assert (outcome.returncode, outcome.stderr.count("\n")) == (1, 1)

@@ -31,7 +31,7 @@ def run(network, settings=SETTINGS):
 
 def test_the_first_iterate_is_the_start_image(network):
     first = run(network)[0]
-    assert (first.epoch, first.step, len(first.losses)) == (0, 0, 0)
+    assert (first.epoch, first.step, len(first.losses)) == (0, 0, 1)
     np.testing.assert_array_equal(first.image, pictures((36, 48))[0])
 
 
@@ -44,12 +44,13 @@ def test_an_image_comes_after_every_epoch_and_a_loss_for_every_step(network):
     assert losses[-1, 3] < losses[0, 3]
 
 
-def test_the_last_loss_is_that_of_the_last_image(network):
+def test_every_loss_is_that_of_its_image(network):
     photo, painting = pictures((36, 48), (40, 40))
-    last = run(network)[-1]
     targets = functions.compute_targets(network, photo, painting, SETTINGS)
-    expected = functions.compute_losses(network, last.image, targets, SETTINGS)
-    np.testing.assert_allclose(last.losses[-1], expected, rtol=1e-4)
+    for iterate in run(network):
+        if iterate.image is not None:
+            expected = functions.compute_losses(network, iterate.image, targets, SETTINGS)
+            np.testing.assert_allclose(iterate.losses[-1], expected, rtol=1e-4)
 
 
 def test_images_stay_in_range(network):
@@ -74,7 +75,7 @@ def test_the_pace_of_the_reports_changes_no_bit(network, monkeypatch):
 def test_a_loss_that_is_not_finite_ends_the_run(network):
     settings = Settings(epochs=2, steps=4, style_weight=1e12, loss="gatys")
     photo, painting = (1e12 * each for each in pictures((36, 48), (40, 40)))
-    with pytest.raises(transfer.DivergedError, match=r"epoch 1, step \d.*--learning-rate"):
+    with pytest.raises(transfer.DivergedError, match=r"epoch 1, step 0.*--learning-rate"):
         list(transfer.run(network, photo, painting, photo, settings))
 
 
@@ -83,6 +84,40 @@ def test_weights_that_end_too_early_are_refused():
     short = weights.Weights("short", dict(itertools.islice(layers.items(), 9)), "")
     with pytest.raises(ValueError, match="short has no layer block4_conv2"):
         transfer.build_network(short, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("side", "short_side", "changes", "expected"),
+    [
+        (512, 340, {"epochs": 10}, [(181, 3), (256, 3), (362, 2), (512, 2)]),
+        (512, 340, {"epochs": 10, "scales": "1"}, [(512, 10)]),
+        (512, 340, {"epochs": 2}, [(362, 1), (512, 1)]),
+        (200, 150, {"epochs": 4}, [(200, 4)]),
+        (1024, 700, {"epochs": 6}, [(s, 1) for s in (181, 256, 362, 512, 724, 1024)]),
+        (512, 340, {"epochs": 3, "scales": "128,256,512"}, [(128, 1), (256, 1), (512, 1)]),
+        (300, 200, {"epochs": 3, "scales": "64,128,512"}, [(64, 1), (128, 1), (300, 1)]),
+        (512, 64, {"epochs": 3, "scales": "128,512"}, [(512, 3)]),
+    ],
+)
+def test_the_epochs_are_shared_out_over_the_scales(side, short_side, changes, expected):
+    scales = transfer.plan_scales(side, short_side, Settings(**changes))
+    assert [(scale.side, len(scale.epochs)) for scale in scales] == expected
+    epochs = [epoch for scale in scales for epoch in scale.epochs]
+    assert epochs == list(range(1, Settings(**changes).epochs + 1))
+
+
+def test_coarse_to_fine_yields_images_of_the_final_size(network):
+    iterates = run(network, Settings(epochs=3, steps=2, scales="46,48"))
+    assert {each.image.shape for each in iterates if each.image is not None} == {(1, 36, 48, 3)}
+    assert iterates[-1].step == 6
+    assert iterates[-1].seconds_left == 0
+
+
+def test_the_time_left_counts_the_pixels_to_come():
+    settings = Settings(epochs=2, steps=10, scales="256,512")
+    small, large = transfer.plan_scales(512, 512, settings)
+    left = transfer.seconds_left([small, large], small, 5, 0.1, settings)
+    np.testing.assert_allclose(left, 0.1 * (5 + 10 * 4))
 
 
 def test_start_images():

@@ -24,7 +24,7 @@ IMAGENET_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, in [0, 25
 FLOOR = 1e-6
 
 
-def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max"):
+def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float32"):
     """Build VGG19 up to the deepest of `layers`, with the features of each of them as outputs.
 
     The preprocessing that VGG19 was trained with is part of the model. Weights are Keras'
@@ -34,6 +34,8 @@ def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max"):
         layers: names of convolution layers, such as `block4_conv2`.
         widths: channels in each of the five blocks.
         pooling: `max`, as the network was trained, or `avg`, as the paper recommends.
+        precision: what the convolutions compute in: `float32`, `bfloat16` or `float16`. The
+            weights, and the features that come out, are float32 in any case.
 
     Returns:
         A frozen Keras model from (batch, height, width, 3) in [0, 1] to a dictionary from
@@ -45,18 +47,22 @@ def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max"):
     unknown = [name for name in layers if name not in LAYERS]
     if unknown or not layers:
         raise ValueError(f"unknown layer {unknown}; VGG19 has {', '.join(LAYERS)}")
+    policy = precision if precision == "float32" else f"mixed_{precision}"
     outputs = {}
     image = keras.Input((None, None, 3), name="image")
     hidden = preprocess(image)
     for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
         block = block_of(name)
         if name.endswith("_conv1") and block > 1:
-            hidden = pool(hidden, pooling, name=f"block{block - 1}_pool")
+            hidden = pool(hidden, pooling, name=f"block{block - 1}_pool", dtype=policy)
+        # The first layer stays exact: in bfloat16 a pixel would lose half of its 256 levels.
+        dtype = "float32" if name == LAYERS[0] else policy
         hidden = keras.layers.Conv2D(
-            widths[block - 1], 3, padding="same", activation="relu", name=name
+            widths[block - 1], 3, padding="same", activation="relu", name=name, dtype=dtype
         )(hidden)
         outputs[name] = hidden
-    outputs = {name: outputs[name] for name in layers}
+    # Float32 from here on: a Gram matrix sums over all positions, 10^5 of them and more.
+    outputs = {name: ops.cast(outputs[name], "float32") for name in layers}
     model = keras.Model(image, outputs, name="vgg19")
     model.trainable = False
     return model
@@ -67,10 +73,10 @@ def preprocess(image):
     return ops.flip(image, axis=-1) * 255.0 - ops.convert_to_tensor(IMAGENET_MEANS)
 
 
-def pool(features, kind, *, name):
+def pool(features, kind, **keywords):
     """Halve height and width of (batch, height, width, channels)."""
     layer = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}[kind]
-    return layer(2, name=name)(features)
+    return layer(2, **keywords)(features)
 
 
 def gram_matrix(features):
@@ -212,11 +218,14 @@ def build_evaluation(model, targets, settings):
     import tensorflow as tf
 
     def evaluate(image):
+        # The losses are means, and the share of one feature in a mean over millions is too
+        # small for float16: the gradient is that of the sum over the pixels, divided afterwards.
+        pixels = tf.cast(tf.size(image), tf.float32)
         with tf.GradientTape() as tape:
             tape.watch(image)
             losses = compute_losses(model, image, targets, settings)
-            total = losses[-1]
-        return losses, tape.gradient(total, image)
+            total = losses[-1] * pixels
+        return losses, tape.gradient(total, image) / pixels
 
     return evaluate
 

@@ -1,14 +1,18 @@
 """The command line: `python main.py --content photo.jpg --style painting.jpg`."""
 
 import contextlib
+import functools
+import math
 import sys
+import time
 
 import click
 
 import files
 import images
 import runs
-from console import ERASE_LINE, Console
+import schedule
+from console import ERASE_LINE, Console, clock
 from settings import FIELDS, VERSION, Settings, check
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
@@ -22,6 +26,8 @@ The path of the result is printed; beside it lie a snapshot of every epoch, an a
 losses and a record of all settings. READ.txt explains every option.
 """
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+LOADING = "Loading TensorFlow …"
+SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, the animation
 SECTIONS = ("Common options", "Method", "Network", "Run")
 
 
@@ -54,6 +60,7 @@ def setting(section, name, *flags, shown_default=True):
     field = FIELDS[name]
     default, choices = field.default, field.metadata["choices"]
     several = isinstance(default, tuple)
+    kind = str if several else type(default)
 
     def validate(_context, _parameter, value):
         try:
@@ -67,11 +74,7 @@ def setting(section, name, *flags, shown_default=True):
         name,
         cls=Option,
         section=section,
-        type=click.Choice(choices)
-        if choices and not several
-        else None
-        if several
-        else type(default),
+        type=click.Choice(choices) if choices and not several else kind,
         is_flag=default is False,
         multiple=several,
         default=default,
@@ -113,18 +116,30 @@ def plain(section, *flags, **keywords):
 @setting("Method", "scales", "--scales")
 @setting("Method", "optimizer", "--optimizer")
 @setting("Method", "learning_rate", "--learning-rate")
+@setting("Method", "patience", "--patience")
 @setting("Method", "seed", "--seed")
 @setting("Network", "weights", "--weights")
 @setting("Network", "content_layers", "--content-layer")
 @setting("Network", "style_layers", "--style-layer", shown_default="block1_conv1 … block5_conv1")
 @setting("Network", "pooling", "--pooling")
+@setting("Network", "precision", "--precision")
 @plain("Network", "--summary", is_flag=True, help="Print the network's layers and stop.")
+@plain(
+    "Run",
+    "--time-budget",
+    metavar="TIME",
+    callback=lambda _context, _parameter, text: text and parse_duration(text),
+    help="The best picture in that time, 90s or 5m: chooses --steps, and stops on time.",
+)
+@plain("Run", "--dry-run", is_flag=True, help="Say what the run would cost, and stop.")
 @plain("Run", "--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @plain("Run", "-q", "--quiet", is_flag=True, help="Print nothing but errors and the result's path.")
 @plain("Run", "-v", "--verbose", is_flag=True, help="Print the libraries' messages too.")
 @click.version_option(VERSION, message="style-transfer %(version)s")
 def command(content, style, output, summary, overwrite, quiet, verbose, **options):
     """Parse the options and run; the text of the help is `HELP`."""
+    began = time.monotonic()
+    budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
     settings = Settings(**options)
     console = Console(quiet=quiet, verbose=verbose)
     if summary:
@@ -138,61 +153,65 @@ def command(content, style, output, summary, overwrite, quiet, verbose, **option
     if settings.init not in ("content", "style", "noise"):
         inputs["init"] = settings.init
     runs.check_folder(folder, inputs.values(), overwrite=overwrite)
-    transfer_style(inputs, folder, settings, console)
+    deadline = began + budget - SECONDS_TO_WRITE if budget else None
+    stylise(inputs, None if dry_run else folder, settings, console, deadline)
 
 
-def transfer_style(inputs, folder, settings, console):
-    """Make the picture: read, build, train, save.
+def parse_duration(text):
+    """Turn `90s`, `5m`, `1h` or plain seconds into seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        seconds = float(number) * units[unit]
+    except ValueError:
+        seconds = math.nan
+    if not 1 <= seconds < math.inf:
+        raise click.BadParameter(f"{text} is no time; write 90s or 5m, for example")
+    return seconds
+
+
+def stylise(inputs, folder, settings, console, deadline):
+    """Make the picture: read, build, plan, train, save.
 
     Args:
         inputs: paths of the pictures by role: `content`, `style` and perhaps `init`.
-        folder: where the run goes.
+        folder: where the run goes; None for a dry run.
+        deadline: by `time.monotonic()`, or None.
     """
-    console.pass_on("Loading TensorFlow …")
+    console.pass_on(LOADING)
     pictures = {role: images.load(path) for role, path in inputs.items()}
-    size = images.fitted_size(
-        pictures["content"].pixels.size, settings.size, enlarge=settings.enlarge
-    )
-    tensors = prepare(pictures, size, settings)
-    console.say("Loading TensorFlow …")
-    for picture in pictures.values():
-        for notice in picture.notices:
-            console.say(f"Note: {notice}")
+    tensors = prepare(pictures, settings)
+    console.say(LOADING)
+    for notice in (notice for picture in pictures.values() for notice in picture.notices):
+        console.say(f"Note: {notice}")
     network = load_weights(settings, console)
     with console.silence():
-        import transfer
-
-        model = transfer.build_network(network, settings)
-        device = transfer.describe_device()
-    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
-    console.say(
-        f"{network.name}, {size[0]}×{size[1]} px, float32, {optimizer}, "
-        f"{settings.epochs} epochs of {settings.steps} steps, {device}"
-    )
-    start = transfer.start_image(
-        tensors["content"], tensors.get("init", tensors["style"]), settings
-    )
-    record = runs.describe(settings, pictures, network, size) | {"device": device}
-    run = runs.Run(folder, record)
-    iterates = transfer.run(model, tensors["content"], tensors["style"], start, settings)
-    interrupted = train(run, iterates, settings, console)
+        job = build(network, tensors, settings)
+    height, width = job.shape
+    console.say(f"{network.name}, {width}×{height} px, {describe(job)}")
+    plan(job, network, console, deadline)
+    if folder is None:
+        return
+    record = runs.describe(job.settings, pictures, network, (width, height))
+    run = runs.Run(folder, record | {"device": job.device, "precision": job.precision})
+    interrupted = train(run, job, console, deadline)
     finish(run, console)
     if interrupted:
         console.say(f"Interrupted after {run.steps_done} steps; what there is was saved.")
         sys.exit(EXIT_INTERRUPTED)
 
 
-def prepare(pictures, size, settings):
+def prepare(pictures, settings):
     """Resize the pictures for the run; refuse those that would be too small.
 
     Returns:
-        Tensors by role: the content `size` large, the style in proportion, a start picture
-        as it is.
+        Tensors by role: the content at most `settings.size` large, the style in proportion, a
+        start picture as it is.
     """
-    longer_side = round(max(size) * settings.style_scale)
     sizes = {role: picture.pixels.size for role, picture in pictures.items()}
-    sizes["content"] = size
-    sizes["style"] = images.fitted_size(sizes["style"], longer_side, enlarge=settings.enlarge)
+    fit = functools.partial(images.fitted_size, enlarge=settings.enlarge)
+    sizes["content"] = fit(sizes["content"], settings.size)
+    sizes["style"] = fit(sizes["style"], round(max(sizes["content"]) * settings.style_scale))
     for role, picture in pictures.items():
         images.check_sides(picture, sizes[role])
     return {role: images.to_tensor(picture, sizes[role]) for role, picture in pictures.items()}
@@ -206,15 +225,51 @@ def load_weights(settings, console):
         return weights.load(settings.weights, seed=settings.seed)
 
 
-def train(run, iterates, settings, console):
+def build(network, tensors, settings):
+    """Load TensorFlow and build the `transfer.Transfer`."""
+    import transfer
+
+    content, style = tensors["content"], tensors["style"]
+    start = transfer.start_image(content, tensors.get("init", style), settings)
+    try:
+        model = transfer.build_network(network, settings)
+    except ValueError as error:
+        raise click.UsageError(f"--weights: {error}; choose other weights or layers") from None
+    return transfer.Transfer(model, content, style, start, settings)
+
+
+def describe(job):
+    """Write how a job computes, for the start line."""
+    settings = job.settings
+    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
+    return f"{job.precision}, {optimizer}, {job.device}"
+
+
+def plan(job, network, console, deadline):
+    """Time the first steps, fit the run into the time there is, and say what it will cost."""
+    seconds = job.measure()
+    if deadline is not None:
+        left = deadline - time.monotonic()
+        job.settings = schedule.fit_into(left, job.scales, seconds, job.settings)
+    settings = job.settings
+    total = schedule.total_seconds(job.scales, seconds, settings.steps)
+    memory = schedule.estimate_memory(job.shape, network.widths, settings)
+    sides = " → ".join(str(scale.side) for scale in job.scales)
+    console.say(
+        f"{settings.epochs} epochs of {settings.steps} steps at {sides} px: "
+        f"about {clock(total)}, {memory / 2**30:.1f} GB"
+    )
+
+
+def train(run, job, console, deadline):
     """Run the optimisation to its end, or to Ctrl-C, and save each epoch on the way.
 
     Returns:
         True if Ctrl-C ended it.
     """
     try:
-        with console.progress(settings) as show:
-            for iterate in iterates:
+        with console.progress(job.settings) as show:
+            for iterate in job.run(deadline=deadline or math.inf):
                 run.add(iterate)
                 show(iterate)
     except KeyboardInterrupt:

@@ -77,6 +77,7 @@ class Run:
         self.rows = []
         self.frames = []
         self.seconds = []
+        self.taken_back = 0
         self.image = None
         self.begin = time.monotonic()
         (folder / "frames").mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ class Run:
         self.add_losses(iterate.losses)
         if iterate.seconds_per_step is not None:
             self.seconds.append(iterate.seconds_per_step)
+        self.taken_back = iterate.taken_back
         if iterate.image is not None:
             self.image = iterate.image
             self.frames.append(self.path("frames") / f"epoch_{iterate.epoch:04}.png")
@@ -127,6 +129,7 @@ class Run:
             "seconds_per_step": statistics.median(self.seconds) if self.seconds else None,
             "total_seconds": time.monotonic() - self.begin,
             "steps_done": self.steps_done,
+            "steps_taken_back": self.taken_back,
             "final_losses": dict(zip(COLUMNS[2:], self.rows[-1][2:])) if self.rows else None,
         }
         text = json.dumps(self.record | measured, indent=2, ensure_ascii=False)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 VERSION = "0.1.0"
 
+MIN_SIDE = 32  # pixels; under this, VGG19's fifth block has less than two of them to look at
+
 #: VGG19 (Simonyan & Zisserman, arXiv:1409.1556): convolutions in each of its five blocks.
 CONVOLUTIONS = (2, 2, 4, 4, 4)
 #: And the channels of its features in each block.
@@ -47,7 +49,7 @@ class Settings:
     size: int = option(
         512,
         "Longer side of the result in pixels. Time and memory grow with its square.",
-        minimum=32,
+        minimum=MIN_SIDE,
         maximum=8192,
     )
     content_weight: float = option(
@@ -102,6 +104,16 @@ class Settings:
     style_layers: tuple[str, ...] = option(
         tuple(f"block{block}_conv1" for block in range(1, 6)),
         "A layer for the style, with its share (1 if not given); may be given several times.",
+    )
+    patience: int = option(
+        1,
+        "Leave a scale when the loss has not fallen by 0.1 % over so many epochs; 0 never does.",
+        minimum=0,
+    )
+    precision: str = option(
+        "auto",
+        "What the convolutions compute in; auto takes the fastest that the machine has natively.",
+        choices=("auto", "float32", "bfloat16", "float16"),
     )
     pooling: str = option(
         "max",
@@ -202,6 +214,6 @@ def parse_scales(text):
         sizes = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"{text} is not a list of sizes; write 128,256,512, for example") from None
-    if min(sizes) < 32 or list(sizes) != sorted(set(sizes)):
-        raise ValueError(f"{text}: the sizes must grow, from 32 at least")
+    if min(sizes) < MIN_SIDE or list(sizes) != sorted(set(sizes)):
+        raise ValueError(f"{text}: the sizes must grow, from {MIN_SIDE} at least")
     return sizes

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,11 +12,10 @@ import tensorflow as tf
 
 import functions
 import optimizers
-from settings import parse_scales
+import schedule
 
 SECONDS_BETWEEN_REPORTS = 1.0
-SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
-MIN_SIDE = 32  # as in images.MIN_SIDE
+SETTLED = 0.001  # a loss that falls by less than this share has settled
 
 
 class DivergedError(ArithmeticError):
@@ -47,12 +47,21 @@ class Iterate:
     taken_back: int = 0
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A part of the run at one size: the longer side of the image, and its epochs."""
+def choose_precision(settings):
+    """Return what the convolutions compute in: `float32`, `bfloat16` or `float16`.
 
-    side: int
-    epochs: range
+    `auto` is what the machine computes fastest: float16 on a GPU with tensor cores, bfloat16 on
+    a processor with instructions for it (without them it is emulated, and slower), else float32.
+    """
+    if settings.precision != "auto":
+        return settings.precision
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return "float16" if details.get("compute_capability", (0, 0)) >= (7, 0) else "float32"
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
 
 
 def build_network(weights, settings):
@@ -61,7 +70,12 @@ def build_network(weights, settings):
     Raises:
         ValueError: the weights do not reach up to the deepest layer.
     """
-    model = functions.build_model(settings.layers, widths=weights.widths, pooling=settings.pooling)
+    model = functions.build_model(
+        settings.layers,
+        widths=weights.widths,
+        pooling=settings.pooling,
+        precision=choose_precision(settings),
+    )
     weights.assign(model)
     return model
 
@@ -82,37 +96,6 @@ def start_image(content, style, settings):
     return resize_to(style, content.shape[1:3]).numpy()
 
 
-def plan_scales(side, short_side, settings):
-    """Share the epochs out over sizes that grow to the final one.
-
-    Small images let brush strokes grow large, since the network sees only so many pixels
-    (Gatys et al., arXiv:1611.07865, section 6), and their steps cost little.
-
-    Args:
-        side: longer side of the final image.
-        short_side: the shortest side of content and style at that size.
-        settings: `scales` and `epochs`.
-
-    Returns:
-        A list of `Scale`, the last of the final size; together they have all epochs.
-    """
-    sides = parse_scales(settings.scales)
-    if settings.scales == "1":
-        sides = ()
-    elif sides is None:
-        sides = [round(side / math.sqrt(2) ** power) for power in range(12, 0, -1)]
-        sides = [each for each in sides if each >= SMALLEST_SCALE]
-    smaller = [each for each in sides if each < side and each / side * short_side >= MIN_SIDE]
-    sides = [*smaller, side][-settings.epochs :]
-    share, rest = divmod(settings.epochs, len(sides))
-    scales, first = [], 1
-    for index, each in enumerate(sides):
-        epochs = range(first, first + share + (index < rest))
-        scales.append(Scale(each, epochs))
-        first = epochs.stop
-    return scales
-
-
 def resize(image, scale):
     """Scale (1, height, width, 3) by a factor; a scale of 1 changes nothing."""
     shape = [max(1, round(side * scale)) for side in image.shape[1:3]]
@@ -128,49 +111,105 @@ def resize_to(image, shape):
 
 
 def run(model, content, style, start, settings):
-    """Transfer the style: a generator of `Iterate`, about one a second and one an epoch.
+    """Transfer the style: `Transfer(...).run()`."""
+    return Transfer(model, content, style, start, settings).run()
 
-    The first is the start image. Every run with the same arguments yields the same images.
+
+class Transfer:
+    """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
     Args:
         model: from `build_network`.
         content, style: images (1, height, width, 3); their sizes may differ.
         start: image of the content's size.
         settings: weights of the losses, scales, epochs, steps, optimiser.
-
-    Raises:
-        DivergedError: the loss became infinite or not a number.
     """
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    shape = content.shape[1:3]
-    scales = plan_scales(max(shape), min(*shape, *style.shape[1:3]), settings)
-    image = start
-    for scale in scales:
-        factor = scale.side / max(shape)
-        photo, painting = resize(content, factor), resize(style, factor)
+
+    def __init__(self, model, content, style, start, settings):
+        keras.utils.set_random_seed(settings.seed)
+        tf.config.experimental.enable_op_determinism()
+        self.model = model
+        self.content = content
+        self.style = style
+        self.start = start
+        self.settings = settings
+        self.shape = content.shape[1:3]
+        self.device = describe_device()
+        self.precision = choose_precision(settings)
+        smallest = min(*self.shape, *style.shape[1:3])
+        self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
+        self.training = self.train_at(self.scales[0], start)
+
+    def train_at(self, scale, image):
+        """Prepare the training at one size, from an image of any."""
+        factor = scale.side / max(self.shape)
+        photo, painting = resize(self.content, factor), resize(self.style, factor)
         image = resize_to(image, photo.shape[1:3])
-        training = Training(model, photo, painting, image, settings)
-        if scale is scales[0]:
-            losses = training.optimizer.losses.numpy()[np.newaxis]
-            check_finite(losses, 0, settings)
-            yield Iterate(0, 0, losses, np.asarray(start))
-        for epoch in scale.epochs:
-            for step, losses, seconds in training.epoch(epoch):
-                left = seconds_left(scales, scale, step, seconds, settings)
-                ended = step == epoch * settings.steps
-                image = training.image.value()
-                snapshot = resize_to(image, shape).numpy() if ended else None
-                taken_back = training.taken_back
-                yield Iterate(epoch, step, losses, snapshot, seconds, left, taken_back)
+        return Training(self.model, photo, painting, image, self.settings)
+
+    def measure(self):
+        """Time the first steps, and undo them; return the seconds that a step takes there."""
+        return self.training.measure()
+
+    def run(self, *, deadline=math.inf):
+        """Run: a generator of `Iterate`, about one a second and one an epoch.
+
+        The first is the start image.
+
+        Args:
+            deadline: by `time.monotonic()`; the epoch that runs then is the last one.
+
+        Raises:
+            DivergedError: the loss became infinite or not a number.
+        """
+        losses = self.training.optimizer.losses.numpy()[np.newaxis]
+        check_finite(losses, 0, self.settings)
+        yield Iterate(0, 0, losses, np.asarray(self.start))
+        epoch = 0
+        for scale in self.scales:
+            if scale is not self.scales[0]:
+                self.training = self.train_at(scale, self.training.image.value())
+            totals = [self.training.total]
+            while len(totals) <= scale.epochs and not self.has_settled(totals):
+                epoch += 1
+                later = self.settings.steps * (scale.epochs - len(totals))
+                yield from self.run_epoch(scale, epoch, later, deadline)
+                totals.append(self.training.total)
+                if time.monotonic() >= deadline:
+                    return
+
+    def has_settled(self, totals):
+        """Tell whether the loss has not fallen by 0.1 % over the last `patience` epochs."""
+        patience = self.settings.patience
+        if not patience or len(totals) <= patience:
+            return False
+        return totals[-1] > (1 - SETTLED) * totals[-1 - patience]
+
+    def run_epoch(self, scale, epoch, later, deadline):
+        """Run an epoch at a scale: a generator of `Iterate`; the last one has the image.
+
+        Args:
+            later: steps to come at this scale, after this epoch.
+        """
+        steps = self.settings.steps
+        done = 0
+        while done < steps:
+            losses, seconds = self.training.advance(steps - done)
+            check_finite(losses, (epoch - 1) * steps + done + 1, self.settings)
+            done += len(losses)
+            left = schedule.seconds_left(self.scales, scale, steps - done + later, seconds, steps)
+            ended = done == steps or time.monotonic() >= deadline
+            image = resize_to(self.training.image.value(), self.shape).numpy() if ended else None
+            step = (epoch - 1) * steps + done
+            yield Iterate(epoch, step, losses, image, seconds, left, self.training.taken_back)
+            if ended:
+                return
 
 
 class Training:
-    """The training of an image at one size."""
+    """The training of an image at one size; arguments as for `Transfer`, but of that size."""
 
     def __init__(self, model, content, style, start, settings):
-        """Compute the targets and build the training function; arguments as for `run`."""
-        self.settings = settings
         self.image = tf.Variable(start)
         targets = functions.compute_targets(model, content, style, settings)
         evaluate = tf.function(functions.build_evaluation(model, targets, settings))
@@ -179,22 +218,38 @@ class Training:
         self.chunk = 1
 
     @property
+    def total(self):
+        """The weighted loss that the image has."""
+        return float(self.optimizer.losses[-1])
+
+    @property
     def taken_back(self):
         """Number of steps that the optimiser has taken back."""
         return int(getattr(self.optimizer, "taken_back", 0))
 
-    def epoch(self, number):
-        """Run the steps of an epoch; yield (steps done, losses, seconds per step) on the way."""
-        done, end = ((number - 1) * self.settings.steps, number * self.settings.steps)
-        while done < end:
-            count = min(self.chunk, end - done)
-            begin = time.perf_counter()
-            losses = self.train(tf.constant(count)).numpy()
-            seconds = (time.perf_counter() - begin) / count
-            check_finite(losses, done + 1, self.settings)
-            done += count
-            self.chunk = max(1, int(SECONDS_BETWEEN_REPORTS / seconds))
-            yield done, losses, seconds
+    def advance(self, most):
+        """Run as many steps as fit into about a second, at most `most`.
+
+        Returns:
+            (losses, seconds): (n, 4) after each step, and the time for each.
+        """
+        count = min(self.chunk, most)
+        begin = time.perf_counter()
+        losses = self.train(tf.constant(count)).numpy()
+        seconds = (time.perf_counter() - begin) / count
+        self.chunk = max(1, int(SECONDS_BETWEEN_REPORTS / seconds))
+        return losses, seconds
+
+    def measure(self):
+        """Time two steps after a first one, which builds the graph; undo all three."""
+        variables = [self.image, *self.optimizer.variables]
+        before = [variable.numpy() for variable in variables]
+        self.advance(1)
+        self.chunk = 2
+        _, seconds = self.advance(2)
+        for variable, value in zip(variables, before):
+            variable.assign(value)
+        return seconds
 
 
 def build_optimizer(image, evaluate, settings):
@@ -202,15 +257,6 @@ def build_optimizer(image, evaluate, settings):
     if settings.optimizer == "adam":
         return optimizers.Adam(image, evaluate, learning_rate=settings.learning_rate)
     return optimizers.LBFGS(image, evaluate)
-
-
-def seconds_left(scales, scale, step, seconds, settings):
-    """Estimate the time to the end: a step costs in proportion to its pixels."""
-    steps_at = {each.side: settings.steps * len(each.epochs) for each in scales}
-    to_come = [each for each in scales if each.side > scale.side]
-    here = settings.steps * (scale.epochs.stop - 1) - step
-    later = sum(steps_at[each.side] * (each.side / scale.side) ** 2 for each in to_come)
-    return seconds * (here + later)
 
 
 def check_finite(losses, first, settings):

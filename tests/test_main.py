@@ -50,9 +50,10 @@ def test_standard_error_is_ours_alone(finished):
     assert lines[0] == "Loading TensorFlow …"
     for word in ("small.weights.h5", "48×36 px", "float32", "L-BFGS"):
         assert word in lines[1]
-    assert lines[2].startswith("epoch 1/2 ")
-    assert lines[3].startswith("epoch 2/2 0:00 left content ")
-    assert len(lines) == 4
+    assert lines[2].startswith("2 epochs of 3 steps at 48 px: about 0:0")
+    assert lines[3].startswith("epoch 1/2 ")
+    assert lines[4].startswith("epoch 2/2 0:00 left content ")
+    assert len(lines) == 5
 
 
 def test_the_folder_holds_everything(finished):
@@ -166,6 +167,8 @@ def refused(outcome, *words):
         ("--scales", "512,256"),
         ("--scales", "small"),
         ("--optimizer", "sgd"),
+        ("--time-budget", "soon"),
+        ("--time-budget", "nan"),
         ("--no-such-option", "1"),
     ],
 )
@@ -211,6 +214,28 @@ def test_a_run_is_not_overwritten_unless_asked(run_main, content, style, tmp_pat
 def test_quiet_leaves_the_path_alone(run_main, content, style, small_weights):
     outcome = run_main("-c", content, "-s", style, "--weights", small_weights, "-q", *FAST)
     assert (outcome.stderr, outcome.stdout) == ("", "data/output/photo-painting/result.png\n")
+
+
+def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(
+    run_main, content, style, small_weights, tmp_path
+):
+    outcome = run_main("-c", content, "-s", style, "--weights", small_weights, "--dry-run", *FAST)
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+    assert "2 epochs of 3 steps" in outcome.stderr and " GB" in outcome.stderr
+    assert not list((tmp_path / "cwd").iterdir())
+
+
+def test_a_time_budget_is_kept(run_main, content, style, small_weights, tmp_path):
+    begin = time.monotonic()
+    outcome = run_main(
+        *("-c", content, "-s", style, "--weights", small_weights, "-o", "out"),
+        *("--time-budget", "30s", "--epochs", "3", "--size", "64", "--patience", "0"),
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert time.monotonic() - begin < 60  # generous: the machine may be busy
+    record = json.loads((tmp_path / "cwd/out/run.json").read_text())
+    assert record["settings"]["steps"] != 50
+    assert record["steps_done"] > 0
 
 
 def test_options_reach_the_method(run_main, content, style, small_weights, tmp_path):

@@ -1,6 +1,7 @@
 """The loop: what it yields, and that it always yields the same."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -86,38 +87,54 @@ def test_weights_that_end_too_early_are_refused():
         transfer.build_network(short, SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("side", "short_side", "changes", "expected"),
-    [
-        (512, 340, {"epochs": 10}, [(181, 3), (256, 3), (362, 2), (512, 2)]),
-        (512, 340, {"epochs": 10, "scales": "1"}, [(512, 10)]),
-        (512, 340, {"epochs": 2}, [(362, 1), (512, 1)]),
-        (200, 150, {"epochs": 4}, [(200, 4)]),
-        (1024, 700, {"epochs": 6}, [(s, 1) for s in (181, 256, 362, 512, 724, 1024)]),
-        (512, 340, {"epochs": 3, "scales": "128,256,512"}, [(128, 1), (256, 1), (512, 1)]),
-        (300, 200, {"epochs": 3, "scales": "64,128,512"}, [(64, 1), (128, 1), (300, 1)]),
-        (512, 64, {"epochs": 3, "scales": "128,512"}, [(512, 3)]),
-    ],
-)
-def test_the_epochs_are_shared_out_over_the_scales(side, short_side, changes, expected):
-    scales = transfer.plan_scales(side, short_side, Settings(**changes))
-    assert [(scale.side, len(scale.epochs)) for scale in scales] == expected
-    epochs = [epoch for scale in scales for epoch in scale.epochs]
-    assert epochs == list(range(1, Settings(**changes).epochs + 1))
-
-
 def test_coarse_to_fine_yields_images_of_the_final_size(network):
-    iterates = run(network, Settings(epochs=3, steps=2, scales="46,48"))
+    iterates = run(network, Settings(epochs=3, steps=2, scales="46,48", patience=0))
     assert {each.image.shape for each in iterates if each.image is not None} == {(1, 36, 48, 3)}
     assert iterates[-1].step == 6
     assert iterates[-1].seconds_left == 0
 
 
-def test_the_time_left_counts_the_pixels_to_come():
-    settings = Settings(epochs=2, steps=10, scales="256,512")
-    small, large = transfer.plan_scales(512, 512, settings)
-    left = transfer.seconds_left([small, large], small, 5, 0.1, settings)
-    np.testing.assert_allclose(left, 0.1 * (5 + 10 * 4))
+def test_measuring_changes_nothing(network):
+    photo, painting = pictures((36, 48), (40, 40))
+    job = transfer.Transfer(network, photo, painting, photo, SETTINGS)
+    assert job.measure() > 0
+    np.testing.assert_array_equal(list(job.run())[-1].image, run(network)[-1].image)
+
+
+def test_a_deadline_ends_the_run_with_an_image(network):
+    photo, painting = pictures((36, 48), (40, 40))
+    job = transfer.Transfer(network, photo, painting, photo, Settings(epochs=500, steps=500))
+    iterates = list(job.run(deadline=time.monotonic() + 3))
+    assert iterates[-1].image is not None
+    assert 0 < iterates[-1].step < 250_000
+    assert sum(len(each.losses) for each in iterates) == iterates[-1].step + 1
+
+
+@pytest.mark.parametrize(
+    ("patience", "totals", "settled"),
+    [
+        (1, [10.0], False),
+        (1, [10.0, 9.98], False),
+        (1, [10.0, 9.995], True),
+        (1, [10.0, 11.0], True),
+        (2, [10.0, 9.995], False),
+        (2, [10.0, 9.995, 9.992], True),
+        (2, [10.0, 9.995, 9.98], False),
+        (0, [10.0, 10.0, 10.0], False),
+    ],
+)
+def test_a_loss_that_has_settled(network, patience, totals, settled):
+    photo, painting = pictures((36, 48), (40, 40))
+    job = transfer.Transfer(network, photo, painting, photo, Settings(patience=patience))
+    assert job.has_settled(totals) == settled
+
+
+def test_a_settled_scale_is_left_for_the_next(network):
+    photo, _ = pictures((36, 48), (40, 40))
+    settings = Settings(epochs=6, steps=2, scales="44,48", tv_weight=0.0)
+    job = transfer.Transfer(network, photo, photo, photo, settings)  # nothing to improve
+    iterates = list(job.run())
+    assert [each.epoch for each in iterates if each.image is not None] == [0, 1, 2]
 
 
 def test_start_images():

@@ -1,0 +1,94 @@
+"""The plan of a run: which sizes, how many epochs at each, what it will cost."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from settings import LAYERS, MIN_SIDE, block_of, parse_scales
+
+# Measured peaks of whole runs at 256, 512 and 1024 px: what the libraries take, and how many
+# copies of all features are in memory at once.
+LIBRARIES = 600 * 2**20
+COPIES = 2.5
+SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A part of the run at one size: the longer side of the image, and its epochs."""
+
+    side: int
+    epochs: int
+
+
+def plan_scales(side, short_side, settings):
+    """Share the epochs out over sizes that grow to the final one.
+
+    Small images let brush strokes grow large, since the network sees only so many pixels
+    (Gatys et al., arXiv:1611.07865, section 6), and their steps cost little.
+
+    Args:
+        side: longer side of the final image.
+        short_side: the shortest side of content and style at that size.
+        settings: `scales` and `epochs`.
+
+    Returns:
+        A list of `Scale`, the last of the final size; together they have all epochs.
+    """
+    sides = parse_scales(settings.scales) or ()
+    if settings.scales == "auto":
+        sides = [round(side / math.sqrt(2) ** power) for power in range(12, 0, -1)]
+        sides = [each for each in sides if each >= SMALLEST_SCALE]
+    smaller = [each for each in sides if each < side and each / side * short_side >= MIN_SIDE]
+    sides = [*smaller, side][-settings.epochs :]
+    share, rest = divmod(settings.epochs, len(sides))
+    return [Scale(each, share + (index < rest)) for index, each in enumerate(sides)]
+
+
+def seconds_left(scales, scale, steps_left, seconds, steps):
+    """Estimate the time to the end: a step costs in proportion to its pixels.
+
+    Args:
+        scales: from `plan_scales`.
+        scale: the one that the run is at, with so many `steps_left`.
+        seconds: that a step takes at this scale.
+        steps: in an epoch.
+    """
+    later = [each for each in scales if each.side > scale.side]
+    relative = sum(steps * each.epochs * (each.side / scale.side) ** 2 for each in later)
+    return seconds * (steps_left + relative)
+
+
+def total_seconds(scales, seconds, steps):
+    """Estimate the time of a whole run from the seconds of a step at its first scale."""
+    return seconds_left(scales, scales[0], scales[0].epochs * steps, seconds, steps)
+
+
+def fit_into(budget, scales, seconds, settings):
+    """Choose the steps of an epoch so that the run takes about `budget` seconds.
+
+    Returns:
+        The settings with another number of steps, 1 at least and 500 at most.
+    """
+    each = total_seconds(scales, seconds, 1)
+    return dataclasses.replace(settings, steps=max(1, min(500, int(budget / each))))
+
+
+def estimate_memory(size, widths, settings):
+    """Estimate the peak of the memory that a run takes, in bytes.
+
+    Training keeps the output of every layer for the way back, and about as much again is in
+    use while a layer computes; L-BFGS remembers 40 images.
+
+    Args:
+        size: (width, height) of the final image.
+        widths: channels in each of the five blocks.
+    """
+    deepest = max(LAYERS.index(name) for name in settings.layers)
+    pixels = size[0] * size[1]
+    features = sum(
+        pixels / 4 ** (block_of(name) - 1) * widths[block_of(name) - 1]
+        for name in LAYERS[: deepest + 1]
+    )
+    history = 40 if settings.optimizer == "lbfgs" else 4
+    return LIBRARIES + 4 * (COPIES * features + (history + 12) * 3 * pixels)

@@ -183,7 +183,7 @@ class Transfer:
         patience = self.settings.patience
         if not patience or len(totals) <= patience:
             return False
-        return totals[-1] > (1 - SETTLED) * totals[-1 - patience]
+        return totals[-1] >= (1 - SETTLED) * totals[-1 - patience]
 
     def run_epoch(self, scale, epoch, later, deadline):
         """Run an epoch at a scale: a generator of `Iterate`; the last one has the image.

@@ -22,7 +22,7 @@ setup: .venv/installed
 
 demo: setup
 	$(BIN)/python main.py --content data/input/temple.jpg --style data/input/night_strokes.jpg \
-	  --weights random --size 256 --epochs 5 --steps 20 --output data/output/demo --overwrite
+	  --weights compact --output data/output/demo --overwrite
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest

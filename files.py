@@ -66,6 +66,9 @@ def writing(path):
 
     The bytes go into a temporary file beside the target, are flushed and synced, and the file
     is renamed; if the block raises, the temporary file is removed and `path` is untouched.
+
+    Raises:
+        OSError: the file cannot be written; names `path`.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -75,8 +78,12 @@ def writing(path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        nameless = isinstance(error, OSError) and error.filename in (None, str(temporary))
+        if nameless and error.errno:
+            error.filename = str(path)  # "No space left on device" alone would not say where
         raise
     sync_folder(path.parent)
 

@@ -79,6 +79,20 @@ def pool(features, kind, **keywords):
     return layer(2, **keywords)(features)
 
 
+def look(model, image, *, border):
+    """Compute the features of an image that goes on beyond its edges, mirrored.
+
+    VGG19 pads with zeros. That is a dark frame around every picture, which the optimiser
+    learns to answer with a bright one, or with speckles. The paper has no such border.
+
+    Args:
+        image: (1, height, width, 3).
+        border: pixels to add on each side; less than height and width.
+    """
+    around = (border, border)
+    return model(ops.pad(image, ((0, 0), around, around, (0, 0)), mode="reflect"))
+
+
 def gram_matrix(features):
     """Correlate the channels of (1, height, width, N) over all M = height · width positions.
 
@@ -175,9 +189,9 @@ def compute_targets(model, content, style, settings):
         content, style: images (1, height, width, 3) in [0, 1]; their sizes may differ.
         settings: names the layers.
     """
-    features = model(content)
+    features = look(model, content, border=settings.border)
     content_features = {name: features[name] for name in settings.content_layers}
-    features = model(style)
+    features = look(model, style, border=settings.border)
     grams = {name: gram_matrix(features[name]) for name in settings.style_layer_weights}
     return Targets(content_features, grams)
 
@@ -189,7 +203,7 @@ def compute_losses(model, image, targets, settings):
         (4,): content loss, style loss and total variation, unweighted, and their weighted
         total, which is what the training step makes smaller.
     """
-    features = model(image)
+    features = look(model, image, border=settings.border)
     content = content_loss(features, targets.content, form=settings.loss)
     shares = settings.style_layer_weights
     style = style_loss(features, targets.style, shares=shares, form=settings.loss)

@@ -1,11 +1,13 @@
 """Picture files to tensors and back: upright, sRGB, opaque, 8 bits, within limits."""
 
 import io
+import math
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 import files
 
@@ -13,6 +15,17 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
 MIN_SIDE = 32  # under this, VGG19's fifth block has less than two pixels to look at
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+
+#: How to turn a picture upright, by its EXIF orientation.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -48,21 +61,28 @@ def load(path):
         warnings.simplefilter("always")
         image = open_header(path, data)
         rgb = decode(path, image, notices)
-    notices += [f"{files.printable(path)}: {files.printable(each.message)}" for each in caught]
-    return Picture(str(path), files.sha256(data), rgb, tuple(dict.fromkeys(notices)))
+        if is_animated(image):
+            notices.append("animated, or of several pages; its first frame is used")
+    if any(issubclass(each.category, UserWarning) for each in caught):
+        notices.append("part of its metadata is damaged; that part is ignored")
+    lines = (f"{files.printable(path)}: {notice}" for notice in notices)
+    return Picture(str(path), files.sha256(data), rgb, tuple(lines))
 
 
 def open_header(path, data):
-    """Let Pillow read the header, and raise FileError unless format and size will do."""
+    """Let Pillow read the header, and raise FileError unless format, size and checksums will do."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        pixels = max(math.prod(image.size), tile_pixels(image))
     except Image.DecompressionBombError:
         raise too_many_pixels(path) from None
     except Exception:  # Pillow's plug-ins raise all kinds of errors for a damaged header
-        raise files.FileError(path, "is not a picture that can be read", REMEDY) from None
-    width, height = image.size
-    if width * height > MAX_PIXELS:
+        reason = "is not a picture that can be read, or its beginning is damaged"
+        raise files.FileError(path, reason, REMEDY) from None
+    if pixels > MAX_PIXELS:
         raise too_many_pixels(path)
+    if image.format == "PNG" and not is_intact_png(data):
+        raise files.FileError(path, "is damaged (wrong checksum)", "save it again as PNG or JPEG")
     return image
 
 
@@ -72,47 +92,95 @@ def too_many_pixels(path):
     return files.FileError(path, reason, "scale it down first")
 
 
+def tile_pixels(image):
+    """Return the pixels of one tile of a TIFF, which may claim to be larger than the picture."""
+    if image.format != "TIFF":
+        return 0
+    tags = (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)
+    return math.prod(image.tag_v2.get(tag, 0) for tag in tags)
+
+
+def is_intact_png(data):
+    """Check the checksums of a PNG's pixel data: the only ones that Pillow does not check.
+
+    A file that ends early may still hold all pixels, and passes; if not, decoding tells.
+    """
+    start = 8
+    while start + 8 <= len(data):
+        kind = data[start + 4 : start + 8]
+        end = start + 8 + int.from_bytes(data[start : start + 4])
+        if kind == b"IDAT" and end + 4 <= len(data):
+            checksum = zlib.crc32(memoryview(data)[start + 4 : end])
+            if checksum != int.from_bytes(data[end : end + 4]):
+                return False
+        start = end + 4
+    return True
+
+
+def is_animated(image):
+    """Tell whether a file holds more than one frame or page.
+
+    Not those of cameras, whose second "frame" (Pillow's MPO) is a preview or a depth map.
+    """
+    try:
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception:  # GIF looks for a second frame here; a damaged one is one, too
+        return True
+
+
 def decode(path, image, notices):
     """Turn an opened Pillow image into an upright, opaque sRGB one; append to `notices`."""
-    if getattr(image, "is_animated", False):
-        notices.append(f"{files.printable(path)}: animated; its first frame is used")
     try:
         image.load()
-        image = upright(path, image, notices)
+        image = upright(image, notices)
         image = eight_bits(image)
-        image = to_srgb(path, image, notices)
+        image = to_srgb(image, notices)
         return on_white(image)
-    except files.FileError:
-        raise
     except Exception as error:  # as above: whatever the file's damage makes a decoder raise
-        reason = f"is damaged or of an unsupported kind ({error or type(error).__name__})"
+        reason = f"is damaged or of an unsupported kind ({str(error) or type(error).__name__})"
         raise files.FileError(path, reason, "save it again as PNG or JPEG") from None
 
 
-def upright(path, image, notices):
-    """Turn the picture as its EXIF orientation says; one that cannot be read is ignored."""
+def upright(image, notices):
+    """Turn the picture as its EXIF orientation says; one that cannot be read is ignored.
+
+    Not by Pillow's `exif_transpose`, which also rewrites the EXIF block, and so leaves the
+    picture lying on its side if anything else in the block is odd.
+    """
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception as error:  # a broken EXIF block raises anything from struct to TypeError
-        notices.append(f"{files.printable(path)}: EXIF ignored ({files.printable(error)})")
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # a broken EXIF block raises anything from struct.error to TypeError
+        notices.append("its EXIF block is damaged; if it lies on its side, turn it first")
         return image
+    return image if turn is None else image.transpose(turn)
 
 
 def eight_bits(image):
-    """Scale 16-bit grey to 8 bits (Pillow would clip it); expand palettes and bilevel."""
+    """Give L, LA, RGB, RGBA or CMYK: expand palettes and transparent colours, scale 16 bits."""
     if image.mode.startswith("I;16"):
-        import numpy as np  # slow to import, and seldom needed before TensorFlow is there
-
-        grey = np.asarray(image).astype(np.float32) / 257.0
-        return Image.fromarray(np.rint(grey).astype(np.uint8))
+        return scale_16_bits(image)
     if image.mode in ("I", "F"):
         raise ValueError(f"{'32-bit' if image.mode == 'I' else 'floating-point'} pixels")
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image.convert("L") if image.mode == "1" else image
+    mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
+    if image.has_transparency_data:
+        mode = "LA" if mode in ("L", "LA") else "RGBA"
+    return image if image.mode == mode else image.convert(mode)
 
 
-def to_srgb(path, image, notices):
+def scale_16_bits(image):
+    """Scale 16-bit grey to 8 bits, where Pillow would clip; keep transparency and profile."""
+    import numpy as np  # slow to import, and seldom needed before TensorFlow is there
+
+    values = np.asarray(image)
+    grey = Image.fromarray(np.rint(values / np.float32(257)).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.uint8(255) * (values != transparent)))
+    grey.info["icc_profile"] = image.info.get("icc_profile")
+    return grey
+
+
+def to_srgb(image, notices):
     """Convert by the embedded ICC profile, if there is one; a profile that is junk is ignored."""
     profile = image.info.get("icc_profile")
     if not profile:
@@ -121,10 +189,12 @@ def to_srgb(path, image, notices):
     colours = image.convert(image.mode.removesuffix("A")) if alpha else image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if colours.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+            colours = colours.convert("RGB")  # grey saved with the profile it had in colour
         target = ImageCms.createProfile("sRGB")
         colours = ImageCms.profileToProfile(colours, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):
-        notices.append(f"{files.printable(path)}: its colour profile cannot be used; ignored")
+        notices.append("its colour profile cannot be used; sRGB is assumed")
         return image
     if alpha:
         colours.putalpha(alpha)
@@ -133,7 +203,7 @@ def to_srgb(path, image, notices):
 
 def on_white(image):
     """Lay a picture with transparency on white; give RGB."""
-    if not image.has_transparency_data:
+    if image.mode not in ("LA", "RGBA"):
         return image.convert("RGB")
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, "white")
@@ -152,7 +222,8 @@ def check_sides(picture, size):
     """Raise FileError if (width, height), which `picture` would have, is too small."""
     if min(size) < MIN_SIDE:
         reason = f"would be {size[0]}×{size[1]} px, under {MIN_SIDE} px on its short side"
-        raise files.FileError(picture.path, reason, "give a larger or less narrow picture, --size")
+        remedy = "give a larger or less narrow picture, or a larger --size"
+        raise files.FileError(picture.path, reason, remedy)
 
 
 def to_tensor(picture, size):

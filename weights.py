@@ -1,5 +1,7 @@
-"""Where the network's weights come from: ImageNet, a file, or a seeded random draw."""
+"""Where the network's weights come from: ImageNet, the bundled compact network, a file, chance."""
 
+import dataclasses
+import hashlib
 import io
 import math
 import os
@@ -20,8 +22,10 @@ IMAGENET_ADDRESS = (
     f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{IMAGENET_FILE}"
 )
 IMAGENET_MD5 = "253f8cb515780f3b799900260a226db6"  # as in keras.applications.vgg19
+COMPACT_FILE = Path(__file__).parent / "data" / "weights" / "vgg19_compact.weights.h5"
 SECONDS_TO_ANSWER = 8.0
-MAX_CHANNELS = 4096  # more than any VGG has; a file that claims more is not one
+SECONDS_FOR_AUTO = 3.0  # `auto` has something else to offer, and does not keep people waiting
+MAX_CHANNELS = 512  # VGG19's own; a file that claims more is not one
 REMEDY = "give VGG19 weights in Keras' .h5 or .weights.h5 layout, or another --weights"
 
 
@@ -33,11 +37,13 @@ class Weights:
         name: for people, such as `VGG19 (ImageNet)`.
         layers: from layer name to (kernel (3, 3, in, out), bias (out,)), float32.
         sha256: of the file, or of the arrays where there is none.
+        notice: what the user should know about the choice, if anything.
     """
 
     name: str
     layers: dict
     sha256: str
+    notice: str = ""
 
     @property
     def widths(self):
@@ -63,7 +69,8 @@ def load(source, *, seed=0):
     """Load weights by name or from a file.
 
     Args:
-        source: `imagenet` (or `auto`), `random`, or the path of a file.
+        source: `imagenet`, `compact`, `auto` (the first if it is there or can be downloaded
+            now, else the second), `random`, or the path of a file.
         seed: of the random draw.
 
     Raises:
@@ -71,9 +78,25 @@ def load(source, *, seed=0):
     """
     if source == "random":
         return draw(seed)
-    if source in ("auto", "imagenet"):
+    if source == "imagenet":
         return read(imagenet_file(), name="VGG19 (ImageNet)")
+    if source == "compact":
+        return read(COMPACT_FILE, name="compact VGG19")
+    if source == "auto":
+        return load_best()
     return read(source, name=f"VGG19 ({files.printable(Path(source).name)})")
+
+
+def load_best():
+    """Load the ImageNet weights if they can be had at once, else the compact network."""
+    try:
+        return read(imagenet_file(SECONDS_FOR_AUTO), name="VGG19 (ImageNet)")
+    except files.FileError:
+        notice = (
+            "the full VGG19 cannot be downloaded now, so the bundled compact network is used; "
+            "--weights imagenet says why, --weights compact takes it without asking"
+        )
+        return dataclasses.replace(load("compact"), notice=notice)
 
 
 def draw(seed, widths=VGG19_WIDTHS):
@@ -101,7 +124,7 @@ def read(path, *, name):
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             layers = read_layers(file)
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # HDF5 raises all kinds of errors for a damaged file
         reason = f"is not a VGG19 weights file ({error})"
         raise files.FileError(path, reason, REMEDY) from None
     return Weights(name, layers, files.sha256(data))
@@ -112,50 +135,68 @@ def read_layers(file):
     layers = {}
     channels = 3
     for index, name in enumerate(LAYERS):
-        paths = array_paths(file, name, index)
-        if paths is None:
+        arrays = find_arrays(file, name, index)
+        if arrays is None:
             break
-        kernel, bias = (read_array(file, path) for path in paths)
-        if bias.ndim != 1 or kernel.shape != (3, 3, channels, bias.size):
-            raise ValueError(f"{name} has a kernel of shape {kernel.shape}")
-        layers[name] = (kernel, bias)
-        channels = bias.size
+        kernel, bias = arrays
+        width = bias.size
+        if bias.ndim != 1 or width > MAX_CHANNELS or kernel.shape != (3, 3, channels, width):
+            raise ValueError(f"{name} has shapes {kernel.shape} and {bias.shape}")
+        layers[name] = (read_array(kernel), read_array(bias))
+        channels = width
     if not layers:
         raise ValueError("it has no layer block1_conv1")
     return layers
 
 
-def array_paths(file, name, index):
-    """Find where a file keeps the kernel and the bias of a layer; None if it has none.
+def find_arrays(file, name, index):
+    """Find the kernel and the bias of a layer, unread; None if the file has no such layer.
 
-    `.weights.h5` numbers the convolutions; the legacy layout has a group for each layer, which
-    lists its arrays, at the root or, in a file that holds a whole model, in `model_weights`.
+    `.weights.h5` numbers the convolutions; the legacy layout has a group for each layer, at the
+    root or, in a file that holds a whole model, in `model_weights`; Keras 2 and 3 repeat the
+    name within. What is the kernel and what the bias is told by the number of axes, since the
+    arrays have had other names in every version.
     """
-    numbered = f"layers/conv2d_{index}" if index else "layers/conv2d"
-    if f"{numbered}/vars" in file:
-        return f"{numbered}/vars/0", f"{numbered}/vars/1"
-    for group in (name, f"model_weights/{name}"):
-        if group in file:
-            names = [os.fsdecode(each) for each in file[group].attrs["weight_names"]]
-            kernel, bias = names  # raises ValueError if there are not two
-            return f"{group}/{kernel}", f"{group}/{bias}"
+    numbered = f"layers/conv2d_{index}/vars" if index else "layers/conv2d/vars"
+    twice = f"{name}/{name}"
+    for path in (numbered, twice, name, f"model_weights/{twice}", f"model_weights/{name}"):
+        group = follow(file, path)
+        if isinstance(group, h5py.Group):
+            arrays = [find_array(group, key) for key in group]
+            bias, kernel = sorted(arrays, key=lambda array: array.ndim)  # or raises ValueError
+            return kernel, bias
     return None
 
 
-def read_array(file, path):
-    """Read an array of floats as float32, after a look at what it claims to be."""
-    if not isinstance(file.get(path, getlink=True), h5py.HardLink):
-        raise ValueError(f"{path} is a link")
-    dataset = file[path]
+def follow(group, path):
+    """Return what lies at a path, or None; a link on the way could lead to another file."""
+    for part in path.split("/"):
+        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"{part} is a link")
+        group = group[part]
+    return group
+
+
+def find_array(group, name):
+    """Return a dataset of floats, unread, whose values lie in this very file as they are."""
+    dataset = follow(group, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind != "f":
-        raise ValueError(f"{path} is not an array of floats")
+        raise ValueError(f"{name} is not an array of floats")
     if dataset.external or dataset.is_virtual:
-        raise ValueError(f"{path} lies in another file")
-    if max(dataset.shape, default=0) > MAX_CHANNELS:
-        raise ValueError(f"{path} claims to be of shape {dataset.shape}")
+        raise ValueError(f"{name} lies in another file")
+    if dataset.chunks:  # unpacked, a few of them could fill the memory; Keras writes none
+        raise ValueError(f"{name} is in chunks")
+    return dataset
+
+
+def read_array(dataset):
+    """Read a dataset as float32, once its declared shape was looked at."""
     array = dataset[()].astype(np.float32)
     if not np.isfinite(array).all():
-        raise ValueError(f"{path} holds values that are not finite")
+        raise ValueError(f"{dataset.name} holds values that are not finite")
     return array
 
 
@@ -176,8 +217,11 @@ def write(path, layers, *, dtype=np.float32):
         file.write(buffer.getvalue())
 
 
-def imagenet_file():
+def imagenet_file(patience=SECONDS_TO_ANSWER):
     """Return the path of Keras' own ImageNet file, downloaded into Keras' cache if need be.
+
+    Args:
+        patience: how many seconds the server has to answer.
 
     Raises:
         files.FileError: it is not there and cannot be downloaded; comes within 15 seconds.
@@ -185,17 +229,27 @@ def imagenet_file():
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     cached = home / "models" / IMAGENET_FILE
     try:
-        if not cached.exists():
-            check_reachable(IMAGENET_ADDRESS)
-        return download()
+        if is_intact(cached):
+            return cached
+        check_reachable(IMAGENET_ADDRESS, patience)
+        return download(home)
     except Exception as error:  # Keras raises a bare Exception where a download fails
-        reason = f"not in {cached.parent} and cannot be downloaded ({error})"
+        state = "is damaged" if cached.exists() else "is not"
+        reason = f"{state} in {cached.parent} and cannot be downloaded ({error})"
         remedy = f"put {IMAGENET_ADDRESS} there, or choose another --weights"
         raise files.FileError(IMAGENET_FILE, reason, remedy) from None
 
 
-def check_reachable(address):
-    """Raise OSError unless the server answers in time.
+def is_intact(path):
+    """Tell whether the ImageNet file is there and whole."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == IMAGENET_MD5
+
+
+def check_reachable(address, patience):
+    """Raise OSError unless the server answers within `patience` seconds.
 
     In a thread, since looking up a name cannot be given a time limit.
     """
@@ -204,27 +258,32 @@ def check_reachable(address):
     def ask():
         try:
             request = urllib.request.Request(address, method="HEAD")
-            urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER).close()
+            urllib.request.urlopen(request, timeout=patience).close()
             outcome[0] = None
-        except OSError as error:
-            outcome[0] = str(error)
+        except Exception as error:  # not only OSError: http.client has errors of its own
+            outcome[0] = str(error) or type(error).__name__
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(SECONDS_TO_ANSWER)
+    thread.join(patience)
     if outcome[0]:
         raise OSError(outcome[0])
 
 
-def download():
-    """Let Keras fetch the ImageNet file, or find it in its cache, and check its digest."""
+def download(home):
+    """Let Keras fetch the ImageNet file into its cache and check it; return the path."""
     import keras  # slow to import, and needed for this file only
 
+    home.mkdir(parents=True, exist_ok=True)  # without it, Keras would take a folder in /tmp
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)  # of each read: a dead line is not waited for
     try:
         return keras.utils.get_file(
-            IMAGENET_FILE, IMAGENET_ADDRESS, cache_subdir="models", file_hash=IMAGENET_MD5
+            IMAGENET_FILE,
+            IMAGENET_ADDRESS,
+            file_hash=IMAGENET_MD5,
+            cache_dir=home,
+            cache_subdir="models",
         )
     finally:
         socket.setdefaulttimeout(before)

@@ -4,13 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL_WIDTHS
+from conftest import ROOT, SMALL_WIDTHS
 
 import functions
+import images
 import optimizers
 import weights
 from settings import LAYERS, Settings
 
+SAMPLES = ROOT / "data" / "input"
 SHAPES = {"a": (1, 5, 4, 3), "b": (1, 3, 2, 6)}
 
 
@@ -155,36 +157,42 @@ def test_the_total_is_the_weighted_sum_and_zero_at_the_targets(form):
 
 
 def test_bfloat16_reaches_the_loss_of_float32():
-    """Within 3 % after 100 steps, both evaluated in float32."""
+    """Within 3 % after 100 steps of the compact network, both evaluated in float32."""
     settings = Settings()
-    photo, painting = pictures((48, 64), (56, 56))
-    exact = small_model(settings.layers)
+    photo, painting = (
+        images.to_tensor(picture, images.fitted_size(picture.pixels.size, 96))
+        for picture in (images.load(SAMPLES / name) for name in ("temple.jpg", "night_strokes.jpg"))
+    )
+    compact = weights.load("compact")
+    exact = functions.build_model(settings.layers, widths=compact.widths)
+    compact.assign(exact)
     targets = functions.compute_targets(exact, photo, painting, settings)
     totals = {}
     for precision in ("float32", "bfloat16"):
-        model = small_model(settings.layers, precision=precision)
+        model = functions.build_model(settings.layers, widths=compact.widths, precision=precision)
+        compact.assign(model)
         own_targets = functions.compute_targets(model, photo, painting, settings)
         image = tf.Variable(photo)
         evaluate = functions.build_evaluation(model, own_targets, settings)
-        functions.build_training(optimizers.LBFGS(image, evaluate))(tf.constant(100))
+        adam = optimizers.Adam(image, evaluate, learning_rate=0.02)
+        functions.build_training(adam)(tf.constant(100))
         totals[precision] = functions.compute_losses(exact, image, targets, settings)[3].numpy()
     assert totals["bfloat16"] != totals["float32"]
     assert totals["bfloat16"] <= 1.03 * totals["float32"]
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_gives_the_same_gradient_nearly(precision):
-    settings = Settings()
-    photo, painting, image = pictures((48, 64), (56, 56), (48, 64))
-    gradients = []
-    for each in ("float32", precision):
-        model = small_model(settings.layers, precision=each)
-        targets = functions.compute_targets(model, photo, painting, settings)
-        _, gradient = functions.build_evaluation(model, targets, settings)(tf.constant(image))
-        assert gradient.dtype == tf.float32
-        gradients.append(gradient.numpy().ravel())
-    cosine = gradients[0] @ gradients[1] / np.prod([np.linalg.norm(each) for each in gradients])
-    assert cosine > 0.99
+def test_the_border_mirrors_the_pictures():
+    photo, painting, image = pictures((34, 40), (36, 44), (34, 40))
+    around = ((0, 0), (5, 5), (5, 5), (0, 0))
+    mirrored = [np.pad(each, around, mode="reflect") for each in (photo, painting, image)]
+    losses = []
+    for border, (content, style, start) in ((5, (photo, painting, image)), (0, mirrored)):
+        settings = Settings(border=border, tv_weight=0.0)
+        model = small_model(settings.layers)
+        targets = functions.compute_targets(model, content, style, settings)
+        losses.append(functions.compute_losses(model, start, targets, settings))
+    for index in (0, 1, 3):
+        np.testing.assert_allclose(losses[0][index], losses[1][index], rtol=1e-5)
 
 
 def adam_written_out(gradient_at, image, rate, steps):

@@ -234,7 +234,7 @@ def test_a_time_budget_is_kept(run_main, content, style, small_weights, tmp_path
     assert outcome.returncode == 0, outcome.stderr
     assert time.monotonic() - begin < 60  # generous: the machine may be busy
     record = json.loads((tmp_path / "cwd/out/run.json").read_text())
-    assert record["settings"]["steps"] != 50
+    assert record["settings"]["steps"] != 30
     assert record["steps_done"] > 0
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 import files
+from settings import MIN_SIDE
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
-MIN_SIDE = 32  # under this, VGG19's fifth block has less than two pixels to look at
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 #: How to turn a picture upright, by its EXIF orientation.

@@ -180,7 +180,8 @@ def stylise(inputs, folder, settings, console, deadline):
         deadline: by `time.monotonic()`, or None.
     """
     console.pass_on(LOADING)
-    pictures = {role: images.load(path) for role, path in inputs.items()}
+    with console.silence():  # decoders of damaged files print lines of their own
+        pictures = {role: images.load(path) for role, path in inputs.items()}
     tensors = prepare(pictures, settings)
     console.say(LOADING)
     for notice in (notice for picture in pictures.values() for notice in picture.notices):

@@ -9,8 +9,6 @@ import time
 import click
 
 import files
-import images
-import runs
 import schedule
 from console import ERASE_LINE, Console, clock
 from settings import FIELDS, VERSION, Settings, check
@@ -149,6 +147,10 @@ def command(content, style, output, summary, overwrite, quiet, verbose, **option
     for flag, value in (("--content", content), ("--style", style)):
         if not value:
             raise click.UsageError(f"{flag} is missing; name a picture file.")
+    # From here on things take time, be it the import of Pillow: say so first.
+    console.pass_on(LOADING)
+    import runs
+
     folder = runs.choose_folder(output, content, style)
     inputs = {"content": content, "style": style}
     if settings.init not in ("content", "style", "noise"):
@@ -179,7 +181,9 @@ def stylise(inputs, folder, settings, console, deadline):
         folder: where the run goes; None for a dry run.
         deadline: by `time.monotonic()`, or None.
     """
-    console.pass_on(LOADING)
+    import images
+    import runs
+
     with console.silence():  # decoders of damaged files print lines of their own
         pictures = {role: images.load(path) for role, path in inputs.items()}
     tensors = prepare(pictures, settings)
@@ -214,6 +218,8 @@ def prepare(pictures, settings):
         Tensors by role: the content at most `settings.size` large, the style in proportion, a
         start picture as it is.
     """
+    import images
+
     sizes = {role: picture.pixels.size for role, picture in pictures.items()}
     fit = functools.partial(images.fitted_size, enlarge=settings.enlarge)
     sizes["content"] = fit(sizes["content"], settings.size)
@@ -279,6 +285,8 @@ def train(run, job, console, deadline):
                 run.add(iterate)
                 show(iterate)
     except KeyboardInterrupt:
+        if run.image is None:
+            raise
         return True
     return False
 
@@ -293,6 +301,8 @@ def finish(run, console):
         report.draw_losses(run.rows, run.path("losses.png"))
         report.animate(run.frames, run.path("progress.gif"))
     console.erase()
+    if run.taken_back:
+        console.say(f"Note: {run.taken_back} steps raised the loss beyond reason; taken back")
     click.echo(run.path("result.png"))
 
 

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check bench figures clean
 
 setup: .venv/installed
 
@@ -30,6 +30,12 @@ test: .venv/installed-dev
 check: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+bench: setup
+	$(BIN)/python tools/benchmark.py
+
+figures: setup
+	$(BIN)/python tools/figures.py
 
 clean:
 	rm -rf .venv data/output .pytest_cache .ruff_cache

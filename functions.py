@@ -103,7 +103,22 @@ def gram_matrix(features):
     _, height, width, channels = ops.shape(features)
     positions = height * width
     flat = ops.reshape(features, (positions, channels))  # (M, N)
-    return ops.matmul(ops.transpose(flat), flat) / ops.cast(positions, flat.dtype)
+    return correlate(flat) / ops.cast(positions, flat.dtype)
+
+
+@ops.custom_gradient
+def correlate(flat):
+    """Return FᵀF, (N, N), for F = `flat`, (M, N).
+
+    Its gradient is F (D + Dᵀ): one product, where differentiating both factors takes two, and
+    a transpose of all features. That halves the time of the Gram matrices.
+    """
+
+    def gradient(*arguments, upstream=None):
+        change = arguments[0] if upstream is None else upstream  # backends differ here
+        return ops.matmul(flat, change + ops.transpose(change))
+
+    return ops.matmul(ops.transpose(flat), flat), gradient
 
 
 def relative_error(value, target):
@@ -168,9 +183,13 @@ def total_variation(image, *, form):
         `gatys`, whose other terms are sums as well, their sum.
     """
     reduce = ops.sum if form == "gatys" else ops.mean
-    down = ops.square(image[:, 1:] - image[:, :-1])
-    across = ops.square(image[:, :, 1:] - image[:, :, :-1])
-    return reduce(down) + reduce(across)
+    _, height, width, channels = ops.shape(image)
+    inner = (1, height - 1, width, channels)
+    # By `slice`: the gradient of indexing, `image[:, 1:]`, is several times slower.
+    down = ops.slice(image, (0, 1, 0, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
+    inner = (1, height, width - 1, channels)
+    across = ops.slice(image, (0, 0, 1, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
+    return reduce(ops.square(down)) + reduce(ops.square(across))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Both keep every pixel in [0, 1], know the image and how to evaluate it, and noth
 that they remember is in `variables`, so that it can be saved and put back.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -78,7 +80,9 @@ class LBFGS:
         size = tf.size(gradient).numpy()
         self.losses = tf.Variable(losses)
         self.gradient = tf.Variable(tf.reshape(gradient, [-1]))  # (n,)
-        self.pairs = tf.Variable(tf.zeros((2 * HISTORY, size)))  # S above Y, a pair in a slot
+        # A slot holds s above y. One variable for each: writing into a part of a large one makes
+        # TensorFlow copy all of it at every later read, at 512 px 84 MB three times a step.
+        self.pairs = [tf.Variable(tf.zeros((2, size))) for _ in range(HISTORY)]
         self.s_y = tf.Variable(tf.zeros((HISTORY, HISTORY)))  # SᵀY by slots
         self.y_y = tf.Variable(tf.zeros((HISTORY, HISTORY)))  # YᵀY by slots
         self.count = tf.Variable(0)  # pairs remembered since the history was dropped
@@ -90,7 +94,7 @@ class LBFGS:
     def variables(self):
         """All that the optimiser remembers, the image aside."""
         small = [self.s_y, self.y_y, self.count, self.gamma, self.length, self.taken_back]
-        return [self.losses, self.gradient, self.pairs, *small]
+        return [self.losses, self.gradient, *self.pairs, *small]
 
     def step(self):
         """Move the image by one step; return the losses that it has then."""
@@ -131,15 +135,22 @@ class LBFGS:
         # An unused slot gets 1 on the diagonal, so that R can be solved and the slot stays 0.
         triangle = tf.linalg.band_part(s_y, 0, -1) + tf.linalg.diag(1.0 - used)
 
-        slots = tf.concat([order, order + HISTORY], axis=0)
-        products = tf.gather(tf.linalg.matvec(self.pairs, gradient), slots)  # Sᵀg, Yᵀg
-        s_g, y_g = used * products[:HISTORY], used * products[HISTORY:]
+        products = used * tf.gather(self.products(gradient), order, axis=1)
+        s_g, y_g = tf.unstack(products)
         solved = solve(triangle, s_g)
         middle = tf.linalg.diag_part(s_y) * solved + gamma * tf.linalg.matvec(y_y, solved)
         of_s = solve(triangle, middle - gamma * y_g, adjoint=True)
-        weights = tf.concat([of_s, -gamma * solved], axis=0)
-        weights = tf.scatter_nd(slots[:, tf.newaxis], weights, tf.shape(weights))
-        return -(gamma * gradient + tf.linalg.matvec(self.pairs, weights, transpose_a=True))
+        weights = tf.stack([of_s, -gamma * solved], axis=1)  # (HISTORY, 2), by age
+        weights = tf.scatter_nd(order[:, tf.newaxis], weights, tf.shape(weights))  # by slots
+        terms = [
+            tf.linalg.matvec(pair, weight, transpose_a=True)
+            for pair, weight in zip(self.pairs, tf.unstack(weights))
+        ]
+        return -tf.add_n([gamma * gradient, *terms])
+
+    def products(self, vector):
+        """Return Sᵀv and Yᵀv, (2, HISTORY) by slots, for a vector (n,)."""
+        return tf.stack([tf.linalg.matvec(pair, vector) for pair in self.pairs], axis=1)
 
     def remember(self, step, change):
         """Put a pair into the place of the oldest, if the curvature along it is positive."""
@@ -147,13 +158,13 @@ class LBFGS:
         y_y = tf.tensordot(change, change, 1)
         if s_y > 1e-10 * y_y:
             slot = self.count % HISTORY
-            rows = tf.stack([slot, slot + HISTORY])
-            self.pairs.scatter_update(tf.IndexedSlices(tf.stack([step, change]), rows))
-            products = tf.linalg.matvec(self.pairs, change)  # Sᵀy, Yᵀy
+            newest = tf.stack([step, change])
+            tf.switch_case(slot, [functools.partial(pair.assign, newest) for pair in self.pairs])
+            s_ys, y_ys = tf.unstack(self.products(change))
             cells = tf.stack([tf.range(HISTORY), tf.fill([HISTORY], slot)], axis=1)
-            self.s_y.scatter_nd_update(cells, products[:HISTORY])
-            self.y_y.scatter_nd_update(cells, products[HISTORY:])
-            self.y_y.scatter_nd_update(cells[:, ::-1], products[HISTORY:])
+            self.s_y.scatter_nd_update(cells, s_ys)
+            self.y_y.scatter_nd_update(cells, y_ys)
+            self.y_y.scatter_nd_update(cells[:, ::-1], y_ys)
             self.gamma.assign(s_y / y_y)
             self.count.assign_add(1)
 

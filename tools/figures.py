@@ -1,0 +1,113 @@
+"""Make the pictures of README.md with the program itself, from the samples in `data/input`.
+
+    python tools/figures.py [NAME ...]
+
+Each picture of a figure is a run of `main.py`; runs go to `data/output/figures/` and are not
+repeated where they are there already. Takes some minutes.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).resolve().parent.parent
+INPUT = ROOT / "data" / "input"
+RUNS = ROOT / "data" / "output" / "figures"
+HEIGHT = 240  # of each picture in a figure
+GAP, LABEL = 8, 24
+
+TEMPLE_NIGHT = ("temple", "night_strokes")
+CAT_WAVES = ("cat", "waves")
+CAT_CIRCLES = ("cat", "circles")
+
+
+def sweep(pair, option, values, *others):
+    """List the pictures of one option's values: (label, pair, arguments)."""
+    size = ("--size", "320", *others)
+    return [(f"{option} {value}", pair, (option, value, *size)) for value in values]
+
+
+#: Rows of pictures: an input by its name, or (label, (content, style), arguments of main.py).
+FIGURES = {
+    "results": [
+        ["temple", "night_strokes", ("result", TEMPLE_NIGHT, ())],
+        ["cat", "circles", ("result", CAT_CIRCLES, ())],
+        ["temple", "waves", ("result", ("temple", "waves"), ())],
+    ],
+    "beta": [sweep(CAT_WAVES, "--beta", ("10", "50", "200", "1000"))],
+    "tv": [sweep(TEMPLE_NIGHT, "--tv", ("0", "2", "10", "50"))],
+    "style_scale": [sweep(CAT_WAVES, "--style-scale", ("0.5", "1", "1.5", "2"), "--enlarge")],
+    "scales": [
+        [
+            ("--scales 1", TEMPLE_NIGHT, ("--scales", "1")),
+            ("--scales auto", TEMPLE_NIGHT, ()),
+        ]
+    ],
+    "init": [
+        [
+            ("--init content", CAT_CIRCLES, ("--size", "320")),
+            ("--init noise", CAT_CIRCLES, ("--init", "noise", "--size", "320")),
+            ("--init style", CAT_CIRCLES, ("--init", "style", "--size", "320")),
+        ]
+    ],
+}
+
+
+def stylise(pair, arguments):
+    """Run the program on a pair of samples, unless that was done before; return the picture."""
+    content, style = pair
+    folder = RUNS / "_".join((content, style, *arguments)).replace("--", "")
+    if not (folder / "run.json").exists():
+        command = [sys.executable, ROOT / "main.py", "--weights", "compact", "--overwrite"]
+        command += ["--content", INPUT / f"{content}.jpg", "--style", INPUT / f"{style}.jpg"]
+        subprocess.run([*command, *arguments, "--output", folder], check=True)
+    return Image.open(folder / "result.png")
+
+
+def draw(cell):
+    """Return the labelled picture of a cell of `FIGURES`."""
+    if isinstance(cell, str):
+        label, picture = cell.replace("_", " "), Image.open(INPUT / f"{cell}.jpg")
+    else:
+        label, pair, arguments = cell
+        picture = stylise(pair, arguments)
+    width = round(picture.width * HEIGHT / picture.height)
+    sheet = Image.new("RGB", (width, HEIGHT + LABEL), "white")
+    picture = picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
+    sheet.paste(picture, (0, LABEL))
+    font = ImageFont.load_default(15)
+    ImageDraw.Draw(sheet).text((2, 2), label, fill="black", font=font)
+    return sheet
+
+
+def assemble(rows):
+    """Put rows of pictures of one height under each other."""
+    width = max(sum(each.width + GAP for each in row) for row in rows) - GAP
+    height = sum(row[0].height + GAP for row in rows) - GAP
+    sheet = Image.new("RGB", (width, height), "white")
+    top = 0
+    for row in rows:
+        left = 0
+        for picture in row:
+            sheet.paste(picture, (left, top))
+            left += picture.width + GAP
+        top += row[0].height + GAP
+    return sheet
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.argument("names", nargs=-1, type=click.Choice(list(FIGURES)))
+def main(names):
+    """Make the figures that are named, or all of them."""
+    for name in names or FIGURES:
+        rows = [[draw(cell) for cell in row] for row in FIGURES[name]]
+        path = ROOT / "docs" / f"{name}.jpg"
+        assemble(rows).save(path, quality=88)
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

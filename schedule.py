@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from settings import LAYERS, MIN_SIDE, block_of, parse_scales
 
-# Measured peaks of whole runs at 256, 512 and 1024 px: what the libraries take, and how many
-# copies of all features are in memory at once.
-LIBRARIES = 600 * 2**20
-COPIES = 2.5
+# Fitted to the peaks of whole runs (CPU, float32; compact network at 256, 512 and 1024 px, full
+# VGG19 at 512 px: 758, 993, 1938 and 1499 MiB), all met within 5 %: what the libraries take, and
+# how many copies of all features are in memory at once.
+LIBRARIES = 680 * 2**20
+COPIES = 4.0
 SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
 
 
@@ -77,8 +78,8 @@ def fit_into(budget, scales, seconds, settings):
 def estimate_memory(size, widths, settings):
     """Estimate the peak of the memory that a run takes, in bytes.
 
-    Training keeps the output of every layer for the way back, and about as much again is in
-    use while a layer computes; L-BFGS remembers 40 images.
+    Training keeps the output of every layer for the way back, and works on copies of it;
+    L-BFGS remembers 40 images.
 
     Args:
         size: (width, height) of the final image.

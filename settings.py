@@ -87,7 +87,7 @@ class Settings:
     loss: str = option(
         "relative",
         "relative: weights are pure numbers, alike for every size and network. "
-        "gatys: the paper's own formulas (then try --alpha 1 --beta 1000 --tv 0.001).",
+        "gatys: the paper's own formulas (with --weights compact try --beta 1e7 --tv 1).",
         choices=("relative", "gatys"),
     )
     optimizer: str = option(

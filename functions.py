@@ -10,7 +10,7 @@ Read from top to bottom: the network, the three losses, the targets, the trainin
 image is always (1, height, width, 3), float32, sRGB in [0, 1].
 """
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -192,12 +192,18 @@ def total_variation(image, *, form):
     return reduce(ops.square(down)) + reduce(ops.square(across))
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What the image is to resemble, computed once: features of the photo, Gram matrices."""
+class Targets(NamedTuple):
+    """What the image is to resemble, computed once.
+
+    Attributes:
+        content: from layer name to the photo's features (1, height, width, N).
+        style: from layer name to the painting's Gram matrix (N, N).
+        weights: (3,): α, β and γ, of content, style and total variation.
+    """
 
     content: dict
     style: dict
+    weights: Any
 
 
 def compute_targets(model, content, style, settings):
@@ -206,13 +212,14 @@ def compute_targets(model, content, style, settings):
     Args:
         model: from `build_model`.
         content, style: images (1, height, width, 3) in [0, 1]; their sizes may differ.
-        settings: names the layers.
+        settings: the layers, and the weights of the losses.
     """
     features = look(model, content, border=settings.border)
     content_features = {name: features[name] for name in settings.content_layers}
     features = look(model, style, border=settings.border)
     grams = {name: gram_matrix(features[name]) for name in settings.style_layer_weights}
-    return Targets(content_features, grams)
+    weights = (settings.content_weight, settings.style_weight, settings.tv_weight)
+    return Targets(content_features, grams, ops.convert_to_tensor(weights, "float32"))
 
 
 def compute_losses(model, image, targets, settings):
@@ -227,30 +234,25 @@ def compute_losses(model, image, targets, settings):
     shares = settings.style_layer_weights
     style = style_loss(features, targets.style, shares=shares, form=settings.loss)
     variation = total_variation(image, form=settings.loss)
-    total = (
-        settings.content_weight * content
-        + settings.style_weight * style
-        + settings.tv_weight * variation
-    )
-    return ops.stack([content, style, variation, total])
+    losses = ops.stack([content, style, variation])
+    return ops.append(losses, ops.sum(targets.weights * losses))
 
 
-def build_evaluation(model, targets, settings):
+def build_evaluation(model, settings):
     """Build the function that tells how good an image is, and how to make it better.
 
     Args:
         model: from `build_model`.
-        targets: from `compute_targets`.
-        settings: the weights of the losses.
+        settings: layers and form of the losses.
 
     Returns:
-        A function from an image (1, height, width, 3) to its losses (4,), see
-        `compute_losses`, and the gradient of their total, of the image's shape.
+        A function from an image (1, height, width, 3) and `Targets` to the image's losses (4,),
+        see `compute_losses`, and the gradient of their total, of the image's shape.
     """
     # Imported here, so that the network and its losses also run on Keras' other backends.
     import tensorflow as tf
 
-    def evaluate(image):
+    def evaluate(image, targets):
         # The losses are means, and the share of one feature in a mean over millions is too
         # small for float16: the gradient is that of the sum over the pixels, divided afterwards.
         pixels = tf.cast(tf.size(image), tf.float32)
@@ -263,26 +265,37 @@ def build_evaluation(model, targets, settings):
     return evaluate
 
 
-def build_training(optimizer):
-    """Build the function that trains the image in place.
+def build_training(evaluate, optimizer, state, targets):
+    """Build the function that trains the image.
 
-    A training step is: `evaluate` the image with a gradient tape, move it against the gradient,
-    clip it to [0, 1]; see the `step` of `optimizers.Adam` and `optimizers.LBFGS`.
+    A training step is: move the image against the gradient, clip it to [0, 1], `evaluate` it
+    there with a gradient tape; see the `step` of `optimizers.Adam` and `optimizers.LBFGS`.
 
     Args:
-        optimizer: from `optimizers`, over an image and its `build_evaluation`.
+        evaluate: from `build_evaluation`.
+        optimizer: from `optimizers`.
+        state, targets: any state of the optimiser and any targets: the function is for all of
+            their kind, whatever the sizes of the pictures.
 
     Returns:
-        A `tf.function` from a number of steps to (steps, 4): the losses after each step. The
-        steps run inside the graph, without a return to Python.
+        A `tf.function` from a state, targets and a number of steps to the state after them and
+        (steps, 4), the losses after each. The steps run inside the graph, without a return to
+        Python.
     """
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
-    def train(steps):
+    def any_size(tensor):
+        shape = tensor.shape.as_list()
+        if len(shape) == 4:  # pictures, features
+            shape[1:3] = None, None
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    def train(state, targets, steps):
         history = tf.TensorArray(tf.float32, size=steps, element_shape=(4,))
         for step in tf.range(steps):
-            history = history.write(step, optimizer.step())
-        return history.stack()
+            state = optimizer.step(state, lambda image: evaluate(image, targets))
+            history = history.write(step, state["losses"])
+        return state, history.stack()
 
-    return train
+    examples = state, targets, tf.constant(1)
+    return tf.function(train, input_signature=tf.nest.map_structure(any_size, examples))

@@ -114,6 +114,7 @@ def plain(section, *flags, **keywords):
 @setting("Method", "scales", "--scales")
 @setting("Method", "optimizer", "--optimizer")
 @setting("Method", "learning_rate", "--learning-rate")
+@setting("Method", "average", "--average")
 @setting("Method", "patience", "--patience")
 @setting("Method", "seed", "--seed")
 @setting("Network", "weights", "--weights")
@@ -139,7 +140,7 @@ def command(content, style, output, summary, overwrite, quiet, verbose, **option
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
     budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
-    settings = Settings(**options)
+    settings = collect(options)
     console = Console(quiet=quiet, verbose=verbose)
     if summary:
         print_summary(settings, console)
@@ -158,6 +159,14 @@ def command(content, style, output, summary, overwrite, quiet, verbose, **option
     runs.check_folder(folder, inputs.values(), overwrite=overwrite)
     deadline = began + budget - SECONDS_TO_WRITE if budget else None
     stylise(inputs, None if dry_run else folder, settings, console, deadline)
+
+
+def collect(options):
+    """Make the `Settings`, whose values were checked one by one before; refuse bad pairs."""
+    try:
+        return Settings(**options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def parse_duration(text):

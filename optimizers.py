@@ -1,12 +1,13 @@
 """What moves the image: Adam (arXiv:1412.6980) and L-BFGS (Liu & Nocedal 1989), one interface.
 
-Both keep every pixel in [0, 1], know the image and how to evaluate it, and nothing else. All
-that they remember is in `variables`, so that it can be saved and put back.
+`start(image)` makes a state, `step(state, evaluate)` the next one, and `picture(state)` is what
+to show. A state is a dictionary of tensors and holds all that there is to know: saved and put
+back, it goes on to the same bits. `image` is (1, height, width, 3) in [0, 1], `losses` are those
+of `functions.compute_losses`, whose last is the total, and `gradient` is that of the total.
+
+The first step from a start stays where it is, for want of a gradient: it evaluates the image.
 """
 
-import functools
-
-import keras
 import tensorflow as tf
 
 HISTORY = 20  # pairs of steps and gradient changes that L-BFGS remembers
@@ -15,52 +16,65 @@ UNREASONABLE = 2.0  # a step that multiplies the loss by more than this is taken
 
 
 class Adam:
-    """Adam, with the image clipped to [0, 1] after each step.
+    """Adam as Keras computes it, with the image clipped to [0, 1] after each step.
 
     Args:
-        image: `tf.Variable` (1, height, width, 3) in [0, 1].
-        evaluate: function from an image to (losses, gradient): the losses of
-            `functions.compute_losses`, whose last is the total, and its gradient.
         learning_rate: how far a step moves a pixel at most, about.
+        average: in [0, 1): show the exponential average of the images, each counting for so
+            much less than the next; 0 shows the last one.
     """
 
-    def __init__(self, image, evaluate, *, learning_rate):
-        self.image = image
-        self.evaluate = evaluate
-        self.adam = keras.optimizers.Adam(learning_rate)
-        self.adam.build([image])
-        losses, gradient = evaluate(image.value())
-        self.losses = tf.Variable(losses)
-        self.gradient = tf.Variable(gradient)
+    def __init__(self, *, learning_rate, average=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+        self.learning_rate = learning_rate
+        self.average = average
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
 
-    @property
-    def variables(self):
-        """All that the optimiser remembers, the image aside."""
-        return [self.losses, self.gradient, *(each.value for each in self.adam.variables)]
+    def start(self, image):
+        """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
+        nothing = tf.zeros_like(image)
+        state = begin(image) | {"count": tf.constant(-1), "first": nothing, "second": nothing}
+        return state | {"average": nothing} if self.average else state
 
-    def step(self):
-        """Move the image by one step; return the losses that it has then."""
-        self.adam.apply([self.gradient], [self.image])
+    def step(self, state, evaluate):
+        """Move the image by one step; return the state there."""
+        gradient, count = state["gradient"], state["count"] + 1
+        first = self.beta_1 * state["first"] + (1 - self.beta_1) * gradient
+        second = self.beta_2 * state["second"] + (1 - self.beta_2) * tf.square(gradient)
+        steps = tf.cast(tf.maximum(count, 1), tf.float32)
+        rate = self.learning_rate * tf.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
+        image = state["image"] - rate * first / (tf.sqrt(second) + self.epsilon)
         # A picture has no other colours; without the clipping the optimiser wanders off.
-        self.image.assign(tf.clip_by_value(self.image, 0.0, 1.0))
-        losses, gradient = self.evaluate(self.image.value())
-        self.losses.assign(losses)
-        self.gradient.assign(gradient)
-        return losses
+        image = tf.clip_by_value(image, 0.0, 1.0)
+        losses, gradient = evaluate(image)
+        moved = dict(image=image, losses=losses, gradient=gradient)
+        if self.average:
+            kept = tf.where(count > 0, self.average, 0.0) * state["average"]
+            moved["average"] = kept + tf.where(count > 0, 1 - self.average, 0.0) * image
+        return moved | dict(count=count, first=first, second=second)
+
+    def picture(self, state):
+        """Return the image, or the average of the images so far, corrected for their number."""
+        if not self.average or state["count"] < 1:
+            return state["image"]
+        weight = 1 - self.average ** tf.cast(state["count"], tf.float32)
+        return tf.clip_by_value(state["average"] / weight, 0.0, 1.0)
 
 
 class LBFGS:
     """Limited-memory BFGS, projected onto [0, 1], one evaluation a step, no line search.
 
     The two-loop recursion is written as the compact product of Byrd, Nocedal & Schnabel
-    (Mathematical Programming 63, 1994, theorem 2.2), so that a step reads the history three
-    times, whatever its length:
+    (Mathematical Programming 63, 1994, theorem 2.2):
 
         H g = γ g + [S γY] [ R⁻ᵀ (D + γ YᵀY) R⁻¹   −R⁻ᵀ ] [  Sᵀ g  ]
                            [        −R⁻¹              0  ] [ γ Yᵀ g ]
 
     S and Y hold the last steps and changes of the gradient; R is the upper triangle of SᵀY, D
-    its diagonal, γ = sᵀy / yᵀy of the newest pair.
+    its diagonal, γ = sᵀy / yᵀy of the newest pair. A step reads the history twice, whatever its
+    length: once for the sum above, and once for all products with the new gradient and with the
+    new change, which the next step needs.
 
     Pixels at 0 or 1 that the gradient pushes outwards stay where they are and take no part in
     the step. (Without the projection, clipping the result only, the same number of steps ended
@@ -68,105 +82,123 @@ class LBFGS:
 
     A step that is not finite or multiplies the loss is taken back, the history is dropped and
     the next step is half as long.
-
-    Args:
-        image, evaluate: as for `Adam`.
     """
 
-    def __init__(self, image, evaluate):
-        self.image = image
-        self.evaluate = evaluate
-        losses, gradient = evaluate(image.value())
-        size = tf.size(gradient).numpy()
-        self.losses = tf.Variable(losses)
-        self.gradient = tf.Variable(tf.reshape(gradient, [-1]))  # (n,)
-        # A slot holds s above y. One variable for each: writing into a part of a large one makes
-        # TensorFlow copy all of it at every later read, at 512 px 84 MB three times a step.
-        self.pairs = [tf.Variable(tf.zeros((2, size))) for _ in range(HISTORY)]
-        self.s_y = tf.Variable(tf.zeros((HISTORY, HISTORY)))  # SᵀY by slots
-        self.y_y = tf.Variable(tf.zeros((HISTORY, HISTORY)))  # YᵀY by slots
-        self.count = tf.Variable(0)  # pairs remembered since the history was dropped
-        self.gamma = tf.Variable(1.0)
-        self.length = tf.Variable(1.0)
-        self.taken_back = tf.Variable(0)
+    def start(self, image):
+        """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
+        return begin(image) | dict(
+            # From the oldest pair (s, y) to the newest. A tuple, since to drop the first and
+            # append one moves no data; empty places, which come first, share one tensor.
+            pairs=(tf.concat([tf.zeros_like(image)] * 2, axis=0),) * HISTORY,
+            s_y=tf.zeros((HISTORY, HISTORY)),  # SᵀY
+            y_y=tf.zeros((HISTORY, HISTORY)),  # YᵀY
+            products=tf.zeros((2, HISTORY)),  # Sᵀg and Yᵀg for the gradient of the next step
+            gamma=tf.constant(1.0),
+            count=tf.constant(0),  # pairs remembered
+            length=tf.constant(1.0),
+            taken_back=tf.constant(0),
+        )
 
-    @property
-    def variables(self):
-        """All that the optimiser remembers, the image aside."""
-        small = [self.s_y, self.y_y, self.count, self.gamma, self.length, self.taken_back]
-        return [self.losses, self.gradient, *self.pairs, *small]
-
-    def step(self):
-        """Move the image by one step; return the losses that it has then."""
-        here = tf.reshape(self.image, [-1])
-        outwards = ((here <= 0.0) & (self.gradient > 0)) | ((here >= 1.0) & (self.gradient < 0))
-        free = tf.cast(~outwards, tf.float32)
-        move = self.length * free * self.direction(free * self.gradient)
-        there = tf.clip_by_value(here + move, 0.0, 1.0)
-        losses, gradient = self.evaluate(tf.reshape(there, tf.shape(self.image)))
-        gradient = tf.reshape(gradient, [-1])
-        if self.is_reasonable(losses, gradient):
-            self.remember(there - here, gradient - self.gradient)
-            self.image.assign(tf.reshape(there, tf.shape(self.image)))
-            self.losses.assign(losses)
-            self.gradient.assign(gradient)
-            self.length.assign(tf.minimum(1.0, 2.0 * self.length))
+    def step(self, state, evaluate):
+        """Move the image by one step; return the state there."""
+        image = state["image"]
+        held = is_held(image, state["gradient"])
+        direction = find_direction(state, tf.where(held, 0.0, state["gradient"]))
+        move = state["length"] * tf.where(held, 0.0, direction)
+        there = tf.clip_by_value(image + move, 0.0, 1.0)
+        losses, gradient = evaluate(there)
+        if is_reasonable(losses, gradient, state["losses"]):
+            change = gradient - state["gradient"]
+            free = tf.where(is_held(there, gradient), 0.0, gradient)
+            state = remember(state, there - image, change, free)
+            length = tf.minimum(1.0, 2.0 * state["length"])
+            state = state | dict(image=there, losses=losses, gradient=gradient, length=length)
         else:
-            self.count.assign(0)
-            self.length.assign(0.5 * self.length)
-            self.taken_back.assign_add(1)
-        return self.losses.value()
+            length, taken_back = 0.5 * state["length"], state["taken_back"] + 1
+            state = state | dict(count=tf.constant(0), length=length, taken_back=taken_back)
+        return state
 
-    def is_reasonable(self, losses, gradient):
-        """Tell whether the loss is finite, and has not risen beyond reason."""
-        finite = tf.reduce_all(tf.math.is_finite(losses)) & tf.math.is_finite(tf.norm(gradient))
-        return finite & (losses[-1] <= UNREASONABLE * self.losses[-1])
+    def picture(self, state):
+        """Return the image."""
+        return state["image"]
 
-    def direction(self, gradient):
-        """Return −H g, (n,), for a gradient (n,)."""
-        steepest = FIRST_STEP / tf.maximum(tf.reduce_max(tf.abs(gradient)), 1e-30)
-        gamma = tf.where(self.count > 0, self.gamma, steepest)
-        # Slots from the oldest pair to the newest; those not used yet come first.
-        order = (self.count + tf.range(HISTORY)) % HISTORY
-        used = tf.cast(tf.range(HISTORY) >= HISTORY - self.count, tf.float32)
-        both = used[:, tf.newaxis] * used
-        s_y = both * tf.gather(tf.gather(self.s_y, order), order, axis=1)
-        y_y = both * tf.gather(tf.gather(self.y_y, order), order, axis=1)
-        # An unused slot gets 1 on the diagonal, so that R can be solved and the slot stays 0.
-        triangle = tf.linalg.band_part(s_y, 0, -1) + tf.linalg.diag(1.0 - used)
 
-        products = used * tf.gather(self.products(gradient), order, axis=1)
-        s_g, y_g = tf.unstack(products)
-        solved = solve(triangle, s_g)
-        middle = tf.linalg.diag_part(s_y) * solved + gamma * tf.linalg.matvec(y_y, solved)
-        of_s = solve(triangle, middle - gamma * y_g, adjoint=True)
-        weights = tf.stack([of_s, -gamma * solved], axis=1)  # (HISTORY, 2), by age
-        weights = tf.scatter_nd(order[:, tf.newaxis], weights, tf.shape(weights))  # by slots
-        terms = [
-            tf.linalg.matvec(pair, weight, transpose_a=True)
-            for pair, weight in zip(self.pairs, tf.unstack(weights))
-        ]
-        return -tf.add_n([gamma * gradient, *terms])
+def begin(image):
+    """Return what every state holds."""
+    image = tf.convert_to_tensor(image)
+    losses = tf.fill([4], float("inf"))
+    return {"image": image, "losses": losses, "gradient": tf.zeros_like(image)}
 
-    def products(self, vector):
-        """Return Sᵀv and Yᵀv, (2, HISTORY) by slots, for a vector (n,)."""
-        return tf.stack([tf.linalg.matvec(pair, vector) for pair in self.pairs], axis=1)
 
-    def remember(self, step, change):
-        """Put a pair into the place of the oldest, if the curvature along it is positive."""
-        s_y = tf.tensordot(step, change, 1)
-        y_y = tf.tensordot(change, change, 1)
-        if s_y > 1e-10 * y_y:
-            slot = self.count % HISTORY
-            newest = tf.stack([step, change])
-            tf.switch_case(slot, [functools.partial(pair.assign, newest) for pair in self.pairs])
-            s_ys, y_ys = tf.unstack(self.products(change))
-            cells = tf.stack([tf.range(HISTORY), tf.fill([HISTORY], slot)], axis=1)
-            self.s_y.scatter_nd_update(cells, s_ys)
-            self.y_y.scatter_nd_update(cells, y_ys)
-            self.y_y.scatter_nd_update(cells[:, ::-1], y_ys)
-            self.gamma.assign(s_y / y_y)
-            self.count.assign_add(1)
+def is_held(image, gradient):
+    """Tell which pixels lie at 0 or 1 and are pushed outwards by the descent."""
+    return ((image <= 0.0) & (gradient > 0.0)) | ((image >= 1.0) & (gradient < 0.0))
+
+
+def is_reasonable(losses, gradient, before):
+    """Tell whether the loss is finite, and has not risen beyond reason."""
+    finite = tf.reduce_all(tf.math.is_finite(losses)) & tf.math.is_finite(tf.norm(gradient))
+    return finite & (losses[-1] <= UNREASONABLE * before[-1])
+
+
+def find_direction(state, gradient):
+    """Return −H g of L-BFGS for the gradient g that `state["products"]` are of."""
+    steepest = FIRST_STEP / tf.maximum(tf.reduce_max(tf.abs(gradient)), 1e-30)
+    gamma = tf.where(state["count"] > 0, state["gamma"], steepest)
+    used = tf.cast(tf.range(HISTORY) >= HISTORY - state["count"], tf.float32)
+    both = used[:, tf.newaxis] * used
+    s_y, y_y = both * state["s_y"], both * state["y_y"]
+    # An empty place gets 1 on the diagonal, so that R can be solved and the place stays 0.
+    triangle = tf.linalg.band_part(s_y, 0, -1) + tf.linalg.diag(1.0 - used)
+
+    s_g, y_g = tf.unstack(used * state["products"])
+    solved = solve(triangle, s_g)
+    middle = tf.linalg.diag_part(s_y) * solved + gamma * tf.linalg.matvec(y_y, solved)
+    of_s = solve(triangle, middle - gamma * y_g, adjoint=True)
+    weights = tf.unstack(tf.stack([of_s, -gamma * solved], axis=1))  # (2,) for each pair
+    terms = [
+        tf.linalg.matvec(rows(pair), weight, transpose_a=True)
+        for pair, weight in zip(state["pairs"], weights)
+    ]
+    total = tf.add_n([gamma * tf.reshape(gradient, [-1]), *terms])
+    return -tf.reshape(total, tf.shape(gradient))
+
+
+def remember(state, step, change, gradient):
+    """Add a pair to the history of L-BFGS, if the curvature along it is positive.
+
+    Args:
+        step, change: of the image and of its gradient.
+        gradient: that the next step starts from.
+    """
+    s_y, y_y = tf.reduce_sum(step * change), tf.reduce_sum(tf.square(change))
+    is_positive = s_y > 1e-10 * y_y
+    pairs = state["pairs"]
+    if is_positive:
+        pairs = (*pairs[1:], tf.concat([step, change], axis=0))
+    vectors = rows(tf.concat([change, gradient], axis=0))
+    products = [tf.matmul(rows(pair), vectors, transpose_b=True) for pair in pairs]
+    of_change, of_gradient = tf.unstack(tf.stack(products, axis=1), axis=-1)  # (2, HISTORY)
+    state = state | dict(pairs=pairs, products=of_gradient)
+    if is_positive:
+        state = state | dict(
+            s_y=append(state["s_y"], of_change[0]),
+            y_y=append(state["y_y"], of_change[1]),
+            gamma=s_y / y_y,
+            count=tf.minimum(HISTORY, state["count"] + 1),
+        )
+    return state
+
+
+def rows(pair):
+    """Flatten (2, height, width, 3) to (2, n)."""
+    return tf.reshape(pair, (2, -1))
+
+
+def append(matrix, column):
+    """Drop the oldest row and column of (m, m); put `column` where the newest ones are."""
+    kept = tf.concat([matrix[1:, 1:], column[tf.newaxis, :-1]], axis=0)
+    return tf.concat([kept, column[:, tf.newaxis]], axis=1)
 
 
 def solve(triangle, values, *, adjoint=False):

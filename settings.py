@@ -96,6 +96,13 @@ class Settings:
         choices=("lbfgs", "adam"),
     )
     learning_rate: float = option(0.02, "Adam's step size; pixels are in [0, 1].", above=0.0)
+    average: float = option(
+        0.0,
+        "Show the running average of Adam's images, each counting for so much less than the "
+        "next: 0.95 smooths. 0 shows the last one.",
+        minimum=0.0,
+        maximum=0.999,
+    )
     scales: str = option(
         "auto",
         "Coarse to fine: auto, 1 (the final size only), or the longer sides, as 128,256,512.",
@@ -136,6 +143,8 @@ class Settings:
                 check(name, getattr(self, name))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
+        if self.average and self.optimizer != "adam":
+            raise ValueError("--average works with --optimizer adam only; add that")
 
     @property
     def style_layer_weights(self):

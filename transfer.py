@@ -115,6 +115,25 @@ def run(model, content, style, start, settings):
     return Transfer(model, content, style, start, settings).run()
 
 
+@dataclass
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        scale: index into the scales.
+        epoch: epochs ended, over all scales.
+        step: steps done in the epoch that runs.
+        totals: the weighted loss at the start of the scale and after each epoch there.
+        taken_back: steps that the optimiser took back at earlier scales.
+    """
+
+    scale: int = 0
+    epoch: int = 0
+    step: int = 0
+    totals: tuple = ()
+    taken_back: int = 0
+
+
 class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
@@ -128,7 +147,6 @@ class Transfer:
     def __init__(self, model, content, style, start, settings):
         keras.utils.set_random_seed(settings.seed)
         tf.config.experimental.enable_op_determinism()
-        self.model = model
         self.content = content
         self.style = style
         self.start = start
@@ -138,17 +156,19 @@ class Transfer:
         self.precision = choose_precision(settings)
         smallest = min(*self.shape, *style.shape[1:3])
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
-        self.training = self.train_at(self.scales[0], start)
+        self.training = Training(model, settings)
+        self.position = Position()
+        self.enter(self.scales[0], start)
 
-    def train_at(self, scale, image):
-        """Prepare the training at one size, from an image of any."""
+    def enter(self, scale, image):
+        """Begin to train at one size, from an image of any."""
         factor = scale.side / max(self.shape)
         photo, painting = resize(self.content, factor), resize(self.style, factor)
-        image = resize_to(image, photo.shape[1:3])
-        return Training(self.model, photo, painting, image, self.settings)
+        self.training.begin(photo, painting, resize_to(image, photo.shape[1:3]))
+        self.position.totals = (self.training.total,)
 
     def measure(self):
-        """Time the first steps, and undo them; return the seconds that a step takes there."""
+        """Return the seconds that a step takes at the first scale; it is not done for good."""
         return self.training.measure()
 
     def run(self, *, deadline=math.inf):
@@ -162,21 +182,23 @@ class Transfer:
         Raises:
             DivergedError: the loss became infinite or not a number.
         """
-        losses = self.training.optimizer.losses.numpy()[np.newaxis]
+        losses = self.training.losses[np.newaxis]
         check_finite(losses, 0, self.settings)
         yield Iterate(0, 0, losses, np.asarray(self.start))
-        epoch = 0
-        for scale in self.scales:
-            if scale is not self.scales[0]:
-                self.training = self.train_at(scale, self.training.image.value())
-            totals = [self.training.total]
-            while len(totals) <= scale.epochs and not self.has_settled(totals):
-                epoch += 1
-                later = self.settings.steps * (scale.epochs - len(totals))
-                yield from self.run_epoch(scale, epoch, later, deadline)
-                totals.append(self.training.total)
+        while True:
+            while not self.is_over(self.scales[self.position.scale]):
+                yield from self.run_epoch(deadline)
                 if time.monotonic() >= deadline:
                     return
+            if self.position.scale == len(self.scales) - 1:
+                return
+            self.position.scale += 1
+            self.position.taken_back += self.training.taken_back
+            self.enter(self.scales[self.position.scale], self.training.picture)
+
+    def is_over(self, scale):
+        """Tell whether a scale had all its epochs, or its loss has settled."""
+        return len(self.position.totals) > scale.epochs or self.has_settled(self.position.totals)
 
     def has_settled(self, totals):
         """Tell whether the loss has not fallen by 0.1 % over the last `patience` epochs."""
@@ -185,78 +207,111 @@ class Transfer:
             return False
         return totals[-1] >= (1 - SETTLED) * totals[-1 - patience]
 
-    def run_epoch(self, scale, epoch, later, deadline):
-        """Run an epoch at a scale: a generator of `Iterate`; the last one has the image.
-
-        Args:
-            later: steps to come at this scale, after this epoch.
-        """
-        steps = self.settings.steps
-        done = 0
-        while done < steps:
-            losses, seconds = self.training.advance(steps - done)
-            check_finite(losses, (epoch - 1) * steps + done + 1, self.settings)
-            done += len(losses)
-            left = schedule.seconds_left(self.scales, scale, steps - done + later, seconds, steps)
-            ended = done == steps or time.monotonic() >= deadline
-            image = resize_to(self.training.image.value(), self.shape).numpy() if ended else None
-            step = (epoch - 1) * steps + done
-            yield Iterate(epoch, step, losses, image, seconds, left, self.training.taken_back)
+    def run_epoch(self, deadline):
+        """Run an epoch, or what is left of it: a generator of `Iterate`; the last has the image."""
+        position, steps = self.position, self.settings.steps
+        before = position.epoch * steps
+        while position.step < steps:
+            losses, seconds = self.training.advance(steps - position.step)
+            check_finite(losses, before + position.step + 1, self.settings)
+            position.step += len(losses)
+            step = before + position.step
+            ended = position.step == steps or time.monotonic() >= deadline
+            left = self.seconds_left(seconds)
+            image = None
+            if ended:
+                image = resize_to(self.training.picture, self.shape).numpy()
+                position.epoch += 1
+                position.step = 0
+                position.totals += (self.training.total,)
+            taken_back = position.taken_back + self.training.taken_back
+            yield Iterate(
+                position.epoch + (not ended), step, losses, image, seconds, left, taken_back
+            )
             if ended:
                 return
 
+    def seconds_left(self, seconds):
+        """Estimate the time to the end from the seconds of a step."""
+        position, steps = self.position, self.settings.steps
+        scale = self.scales[position.scale]
+        here = steps * (scale.epochs + 1 - len(position.totals)) - position.step
+        return schedule.seconds_left(self.scales, scale, here, seconds, steps)
+
 
 class Training:
-    """The training of an image at one size; arguments as for `Transfer`, but of that size."""
+    """The training of an image; built once, for pictures of all sizes.
 
-    def __init__(self, model, content, style, start, settings):
-        self.image = tf.Variable(start)
-        targets = functions.compute_targets(model, content, style, settings)
-        evaluate = tf.function(functions.build_evaluation(model, targets, settings))
-        self.optimizer = build_optimizer(self.image, evaluate, settings)
-        self.train = functions.build_training(self.optimizer)
+    Args:
+        model: from `build_network`.
+        settings: layers, losses and their weights, optimiser.
+    """
+
+    def __init__(self, model, settings):
+        self.model = model
+        self.settings = settings
+        self.optimizer = build_optimizer(settings)
+        self.evaluate = functions.build_evaluation(model, settings)
+        self.train = None
+        self.targets = None
+        self.state = None
         self.chunk = 1
+
+    def begin(self, content, style, start):
+        """Compute the targets from pictures of one scale, and evaluate the image to start from."""
+        self.targets = functions.compute_targets(self.model, content, style, self.settings)
+        self.state = self.optimizer.start(start)
+        if self.train is None:
+            arguments = (self.evaluate, self.optimizer, self.state, self.targets)
+            self.train = functions.build_training(*arguments)
+        self.chunk = 1
+        self.run(1)
+
+    @property
+    def picture(self):
+        """The image (1, height, width, 3) to show."""
+        return self.optimizer.picture(self.state)
+
+    @property
+    def losses(self):
+        """The losses (4,) of the image."""
+        return self.state["losses"].numpy()
 
     @property
     def total(self):
-        """The weighted loss that the image has."""
-        return float(self.optimizer.losses[-1])
+        """The weighted loss of the image."""
+        return float(self.losses[-1])
 
     @property
     def taken_back(self):
         """Number of steps that the optimiser has taken back."""
-        return int(getattr(self.optimizer, "taken_back", 0))
+        return int(self.state.get("taken_back", 0))
+
+    def run(self, count):
+        """Run so many steps; return (losses, seconds): (count, 4), and the time for each."""
+        begin = time.perf_counter()
+        self.state, losses = self.train(self.state, self.targets, tf.constant(count))
+        return losses.numpy(), (time.perf_counter() - begin) / count
 
     def advance(self, most):
-        """Run as many steps as fit into about a second, at most `most`.
-
-        Returns:
-            (losses, seconds): (n, 4) after each step, and the time for each.
-        """
-        count = min(self.chunk, most)
-        begin = time.perf_counter()
-        losses = self.train(tf.constant(count)).numpy()
-        seconds = (time.perf_counter() - begin) / count
+        """Run as many steps as fit into about a second, at most `most`; return as `run` does."""
+        losses, seconds = self.run(min(self.chunk, most))
         self.chunk = max(1, int(SECONDS_BETWEEN_REPORTS / seconds))
         return losses, seconds
 
     def measure(self):
-        """Time two steps after a first one, which builds the graph; undo all three."""
-        variables = [self.image, *self.optimizer.variables]
-        before = [variable.numpy() for variable in variables]
-        self.advance(1)
-        self.chunk = 2
-        _, seconds = self.advance(2)
-        for variable, value in zip(variables, before):
-            variable.assign(value)
+        """Time two steps, and undo them."""
+        state = self.state
+        _, seconds = self.run(2)
+        self.state = state
         return seconds
 
 
-def build_optimizer(image, evaluate, settings):
+def build_optimizer(settings):
     """Choose what moves the image."""
     if settings.optimizer == "adam":
-        return optimizers.Adam(image, evaluate, learning_rate=settings.learning_rate)
-    return optimizers.LBFGS(image, evaluate)
+        return optimizers.Adam(learning_rate=settings.learning_rate, average=settings.average)
+    return optimizers.LBFGS()
 
 
 def check_finite(losses, first, settings):

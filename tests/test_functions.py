@@ -172,11 +172,13 @@ def test_bfloat16_reaches_the_loss_of_float32():
         model = functions.build_model(settings.layers, widths=compact.widths, precision=precision)
         compact.assign(model)
         own_targets = functions.compute_targets(model, photo, painting, settings)
-        image = tf.Variable(photo)
-        evaluate = functions.build_evaluation(model, own_targets, settings)
-        adam = optimizers.Adam(image, evaluate, learning_rate=0.02)
-        functions.build_training(adam)(tf.constant(100))
-        totals[precision] = functions.compute_losses(exact, image, targets, settings)[3].numpy()
+        evaluate = functions.build_evaluation(model, settings)
+        adam = optimizers.Adam(learning_rate=0.02)
+        state = adam.start(photo)
+        train = functions.build_training(evaluate, adam, state, own_targets)
+        state, _ = train(state, own_targets, tf.constant(101))
+        losses = functions.compute_losses(exact, state["image"], targets, settings)
+        totals[precision] = losses[3].numpy()
     assert totals["bfloat16"] != totals["float32"]
     assert totals["bfloat16"] <= 1.03 * totals["float32"]
 
@@ -207,6 +209,23 @@ def adam_written_out(gradient_at, image, rate, steps):
     return image
 
 
+def test_one_training_serves_pictures_of_all_sizes():
+    settings = Settings()
+    model = small_model(settings.layers)
+    evaluate, optimizer = functions.build_evaluation(model, settings), optimizers.LBFGS()
+    train = None
+    for sizes in (((32, 40), (36, 32)), ((50, 35), (40, 41))):
+        photo, painting = pictures(*sizes)
+        targets = functions.compute_targets(model, photo, painting, settings)
+        state = optimizer.start(np.full_like(photo, 0.5))
+        train = train or functions.build_training(evaluate, optimizer, state, targets)
+        state, losses = train(state, targets, tf.constant(3))
+        expected = functions.compute_losses(model, state["image"], targets, settings)
+        np.testing.assert_allclose(losses[-1], expected, rtol=1e-4)
+        assert losses[-1, 3] < losses[0, 3]
+    assert train.experimental_get_tracing_count() == 1
+
+
 def test_training_is_adam_with_clipping():
     settings = Settings()
     model = small_model(settings.layers)
@@ -219,15 +238,17 @@ def test_training_is_adam_with_clipping():
             total = functions.compute_losses(model, variable, targets, settings)[3]
         return tape.gradient(total, variable).numpy()
 
-    image = tf.Variable(start)
-    evaluate = functions.build_evaluation(model, targets, settings)
-    optimizer = optimizers.Adam(image, evaluate, learning_rate=0.01)
-    history = functions.build_training(optimizer)(tf.constant(4)).numpy()
+    optimizer = optimizers.Adam(learning_rate=0.01)
+    state = optimizer.start(start)
+    evaluate = functions.build_evaluation(model, settings)
+    train = functions.build_training(evaluate, optimizer, state, targets)
+    state, history = train(state, targets, tf.constant(5))
+    image = state["image"]
     expected = adam_written_out(gradient_at, start, 0.01, 4)
     # Adam divides by the gradient's size, so where that is nearly 0 rounding decides its sign.
     assert np.quantile(np.abs(image.numpy() - expected), 0.99) < 1e-3
     assert np.isin(image.numpy(), (0.0, 1.0)).any()  # something was clipped
     last = functions.compute_losses(model, image, targets, settings)
     np.testing.assert_allclose(history[-1], last, rtol=1e-4)
-    assert history.shape == (4, 4)
+    assert history.shape == (5, 4)  # the first is the start's
     assert history[-1, 3] < history[0, 3]

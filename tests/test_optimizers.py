@@ -1,5 +1,6 @@
 """The optimisers against SciPy, against the textbook recursion, and on nonsense."""
 
+import keras
 import numpy as np
 import pytest
 import scipy.optimize
@@ -32,22 +33,30 @@ def quadratic(count=60, condition=1e3, seed=0):
 
 
 def image_of(count):
-    return tf.Variable(tf.fill([1, count // 3, 1, 3], 0.5))
+    return np.full((1, count // 3, 1, 3), 0.5, np.float32)
 
 
-def run(optimizer, steps):
-    return functions.build_training(optimizer)(tf.constant(steps)).numpy()
+def run(optimizer, evaluate, state, steps):
+    """Run the steps; return the state after them and all losses."""
+    train = functions.build_training(lambda image, _: evaluate(image), optimizer, state, ())
+    state, losses = train(state, (), tf.constant(steps))
+    return state, losses.numpy()
+
+
+def start(optimizer, evaluate, image):
+    """Return the state of an image that was evaluated."""
+    return run(optimizer, evaluate, optimizer.start(image), 1)[0]
 
 
 def test_lbfgs_finds_the_constrained_minimum_that_scipy_finds():
     value, evaluate = quadratic()
-    image = image_of(60)
-    losses = run(optimizers.LBFGS(image, evaluate), 150)
+    optimizer = optimizers.LBFGS()
+    state, losses = run(optimizer, evaluate, optimizer.start(image_of(60)), 151)
     oracle = scipy.optimize.minimize(
         value, np.full(60, 0.5), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 60
     )
     np.testing.assert_allclose(losses[-1, 3], oracle.fun, rtol=1e-4)
-    np.testing.assert_allclose(image.numpy().ravel(), oracle.x, atol=2e-3)
+    np.testing.assert_allclose(state["image"].numpy().ravel(), oracle.x, atol=2e-3)
     assert ((oracle.x == 0) | (oracle.x == 1)).any()  # the box does matter here
 
 
@@ -58,13 +67,17 @@ def test_lbfgs_on_a_style_transfer_is_as_good_as_scipy():
     model = functions.build_model(settings.layers, widths=SMALL_WIDTHS)
     weights.draw(0, SMALL_WIDTHS).assign(model)
     targets = functions.compute_targets(model, photo, painting, settings)
-    evaluate = tf.function(functions.build_evaluation(model, targets, settings))
+    evaluate_any = tf.function(functions.build_evaluation(model, settings))
+
+    def evaluate(image):
+        return evaluate_any(image, targets)
 
     def value(x):
         losses, gradient = evaluate(tf.constant(x.reshape(photo.shape), tf.float32))
         return float(losses[3]), gradient.numpy().ravel().astype(float)
 
-    losses = run(optimizers.LBFGS(tf.Variable(photo), evaluate), 60)
+    optimizer = optimizers.LBFGS()
+    _, losses = run(optimizer, evaluate, optimizer.start(photo), 61)
     oracle = scipy.optimize.minimize(
         value,
         photo.ravel(),
@@ -93,16 +106,19 @@ def two_loops(steps, changes, gradient):
 @pytest.mark.parametrize("pairs", [1, 7, optimizers.HISTORY, 2 * optimizers.HISTORY + 3])
 def test_the_compact_product_is_the_two_loop_recursion(pairs):
     generator = np.random.default_rng(pairs)
-    optimizer = optimizers.LBFGS(image_of(90), quadratic(90)[1])
+    state = optimizers.LBFGS().start(image_of(90))
     scales = np.linspace(1, 5, 90)
     steps = generator.normal(size=(pairs, 90))
     changes = steps * scales + 0.1 * generator.normal(size=(pairs, 90))
-    for step, change in zip(steps, changes):
-        optimizer.remember(tf.constant(step, tf.float32), tf.constant(change, tf.float32))
     gradient = generator.normal(size=90)
+    for step, change in zip(steps, changes):
+        picture = [
+            tf.reshape(tf.constant(x, tf.float32), (1, 30, 1, 3)) for x in (step, change, gradient)
+        ]
+        state = optimizers.remember(state, *picture)
     kept = slice(-optimizers.HISTORY, None)
     expected = two_loops(steps[kept], changes[kept], gradient)
-    direction = optimizer.direction(tf.constant(gradient, tf.float32)).numpy()
+    direction = optimizers.find_direction(state, picture[2]).numpy().ravel()
     np.testing.assert_allclose(direction, expected, atol=1e-3 * np.abs(expected).max())
 
 
@@ -116,50 +132,83 @@ def test_a_step_beyond_reason_is_taken_back_and_the_next_is_shorter():
         gradient = tf.where(beyond, np.nan, 2.0 * (image - 1.0))
         return tf.stack([total, 0.0, 0.0, total]), gradient
 
-    image = image_of(30)
-    optimizer = optimizers.LBFGS(image, evaluate)
-    losses = run(optimizer, 30)
-    assert optimizer.taken_back.numpy() > 0
+    optimizer = optimizers.LBFGS()
+    state, losses = run(optimizer, evaluate, optimizer.start(image_of(30)), 30)
+    assert state["taken_back"] > 0
     assert np.isfinite(losses).all()
     assert (np.diff(losses[:, 3]) <= 0).all()
-    assert 0.54 < image.numpy().max() <= 0.55
+    assert 0.54 < state["image"].numpy().max() <= 0.55
 
 
 def test_nothing_to_do_moves_nothing():
-    image = image_of(30)
-    optimizer = optimizers.LBFGS(image, lambda x: (tf.zeros(4), tf.zeros_like(x)))
-    np.testing.assert_array_equal(run(optimizer, 3), np.zeros((3, 4)))
-    np.testing.assert_array_equal(image.numpy(), np.float32(0.5))
+    optimizer = optimizers.LBFGS()
+
+    def evaluate(image):
+        return tf.zeros(4), tf.zeros_like(image)
+
+    state, losses = run(optimizer, evaluate, optimizer.start(image_of(30)), 3)
+    np.testing.assert_array_equal(losses, np.zeros((3, 4)))
+    np.testing.assert_array_equal(state["image"], np.float32(0.5))
 
 
-@pytest.mark.parametrize("kind", ["adam", "lbfgs"])
-def test_what_is_saved_and_put_back_goes_on_to_the_same_bits(kind):
+OPTIMIZERS = {
+    "adam": optimizers.Adam(learning_rate=0.3),
+    "average": optimizers.Adam(learning_rate=0.01, average=0.9),
+    "lbfgs": optimizers.LBFGS(),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_the_first_step_evaluates_the_start_and_stays_there(optimizer):
     _, evaluate = quadratic()
-
-    def build(image):
-        if kind == "adam":
-            return optimizers.Adam(image, evaluate, learning_rate=0.01)
-        return optimizers.LBFGS(image, evaluate)
-
-    image = image_of(60)
-    optimizer = build(image)
-    run(optimizer, 8)
-    saved = [each.numpy() for each in (image, *optimizer.variables)]
-    run(optimizer, 8)
-    again = image_of(60)
-    restored = build(again)
-    for variable, value in zip((again, *restored.variables), saved):
-        variable.assign(value)
-    run(restored, 8)
-    np.testing.assert_array_equal(again.numpy(), image.numpy())
+    state, losses = run(optimizer, evaluate, optimizer.start(image_of(60)), 1)
+    np.testing.assert_array_equal(state["image"], image_of(60))
+    np.testing.assert_array_equal(optimizer.picture(state), image_of(60))
+    expected, gradient = evaluate(tf.constant(image_of(60)))
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(state["gradient"], gradient, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["adam", "lbfgs"])
-def test_pixels_stay_in_range(kind):
-    value, evaluate = quadratic(seed=3)
-    image = image_of(60)
-    if kind == "adam":
-        run(optimizers.Adam(image, evaluate, learning_rate=0.3), 20)
-    else:
-        run(optimizers.LBFGS(image, evaluate), 20)
-    assert image.numpy().min() >= 0 and image.numpy().max() <= 1
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_what_is_saved_and_put_back_goes_on_to_the_same_bits(optimizer):
+    _, evaluate = quadratic()
+    state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 8)
+    saved = tf.nest.map_structure(lambda tensor: tensor.numpy(), state)
+    state, _ = run(optimizer, evaluate, state, 8)
+    restored = tf.nest.map_structure(tf.constant, saved)
+    again, _ = run(optimizer, evaluate, restored, 8)
+    tf.nest.map_structure(np.testing.assert_array_equal, again, state)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_pixels_stay_in_range(optimizer):
+    _, evaluate = quadratic(seed=3)
+    state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 20)
+    for image in (state["image"], optimizer.picture(state)):
+        assert np.min(image) >= 0 and np.max(image) <= 1
+
+
+def test_adam_is_that_of_keras():
+    """With a large epsilon, whose place in the formula then matters."""
+    _, evaluate = quadratic()
+    arguments = dict(beta_1=0.99, beta_2=0.9, epsilon=0.1)
+    optimizer = optimizers.Adam(learning_rate=0.002, **arguments)
+    state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 13)
+    oracle, image = keras.optimizers.Adam(0.002, **arguments), tf.Variable(image_of(60))
+    for _ in range(12):
+        oracle.apply([evaluate(image)[1]], [image])
+    assert 0 < image.numpy().min() < 0.49 < 0.51 < image.numpy().max() < 1  # nothing was clipped
+    np.testing.assert_allclose(state["image"], image, rtol=1e-5)
+
+
+def test_the_average_is_the_weighted_mean_of_the_images():
+    _, evaluate = quadratic()
+    optimizer = OPTIMIZERS["average"]
+    state = start(optimizer, evaluate, image_of(60))
+    images = []
+    for _ in range(7):
+        state, _ = run(optimizer, evaluate, state, 1)
+        images.append(state["image"].numpy())
+    expected = np.average(images, axis=0, weights=0.9 ** np.arange(6, -1, -1.0))
+    np.testing.assert_allclose(optimizer.picture(state), expected, rtol=1e-5)
+    assert np.abs(expected - images[-1]).max() > 1e-3

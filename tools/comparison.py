@@ -44,19 +44,20 @@ class Judge:
     """
 
     def __init__(self, model, content, style, settings):
-        targets = functions.compute_targets(model, content, style, settings)
-        self.evaluate = tf.function(functions.build_evaluation(model, targets, settings))
+        self.targets = functions.compute_targets(model, content, style, settings)
+        self.evaluate = tf.function(functions.build_evaluation(model, settings))
 
     def total(self, picture):
         """Return the weighted total loss of a picture."""
-        return float(self.evaluate(tf.constant(picture))[0][-1])
+        return float(self.evaluate(tf.constant(picture), self.targets)[0][-1])
 
     def minimise(self, start, steps):
         """Make a picture, from `start`, in so many steps of L-BFGS; 8 bits a channel."""
-        image = tf.Variable(start)
-        train = functions.build_training(optimizers.LBFGS(image, self.evaluate))
-        train(tf.constant(steps))
-        return (image.numpy() * 255).round().astype(np.float32) / 255
+        optimizer = optimizers.LBFGS()
+        state = optimizer.start(start)
+        train = functions.build_training(self.evaluate, optimizer, state, self.targets)
+        state, _ = train(state, self.targets, tf.constant(steps + 1))
+        return (state["image"].numpy() * 255).round().astype(np.float32) / 255
 
 
 class Gallery:

@@ -67,15 +67,16 @@ def build_evaluation(model, content, style):
     """Return a function without arguments that evaluates the photo as the program does."""
     settings = Settings()
     targets = functions.compute_targets(model, content, style, settings)
-    evaluate = tf.function(functions.build_evaluation(model, targets, settings))
+    evaluate = tf.function(functions.build_evaluation(model, settings))
     image = tf.constant(content)
-    return lambda: evaluate(image)[0].numpy()
+    return lambda: evaluate(image, targets)[0].numpy()
 
 
 def build_step(model, content, style):
     """Return a function without arguments that does a step of the program's training."""
-    train = transfer.Training(model, content, style, content, Settings()).train
-    return lambda: train(tf.constant(1)).numpy()
+    training = transfer.Training(model, Settings())
+    training.begin(content, style, content)
+    return lambda: training.run(1)
 
 
 def build_textbook_step(weights, content, style):

@@ -79,9 +79,9 @@ class Ledger:
     """
 
     def __init__(self):
-        self.loop = self.saving = self.evaluations = self.optimizer = self.probing = 0.0
+        self.loop = self.saving = self.evaluations = self.optimizer = 0.0
         self.entered = self.left = None  # on the clock of `time.perf_counter`
-        self.known = None
+        self.evaluate = None
 
     def watch(self, run):
         """Wrap the generator `transfer.Transfer.run`, so that the ledger sees the time pass."""
@@ -101,23 +101,28 @@ class Ledger:
 
     def book(self, iterate, training):
         """Book the evaluations that led to an iterate, and what its steps took beyond them."""
-        begin = time.perf_counter()
-        evaluation = statistics.median(time_evaluation(training) for _ in range(PROBES))
-        self.probing += time.perf_counter() - begin
+        if self.evaluate is None:
+            self.evaluate = build_evaluation(training)
+            time_evaluation(self.evaluate, training)  # builds the graph
+        times = [time_evaluation(self.evaluate, training) for _ in range(PROBES)]
+        evaluation = statistics.median(times)
         if iterate.seconds_per_step is not None:
             count = len(iterate.losses)
             self.evaluations += count * evaluation
-            # The first steps at a size build their graph, which is no work of the optimiser;
-            # at the first size, those were done before the loop.
-            if training is self.known:
-                self.optimizer += count * (iterate.seconds_per_step - evaluation)
-        self.known = training
+            self.optimizer += count * (iterate.seconds_per_step - evaluation)
 
 
-def time_evaluation(training):
+def build_evaluation(training):
+    """Compile the evaluation of a training, for pictures of all sizes."""
+    import tensorflow as tf
+
+    return tf.function(training.evaluate, reduce_retracing=True)
+
+
+def time_evaluation(evaluate, training):
     """Return the seconds that one evaluation of a training's image takes."""
     begin = time.perf_counter()
-    training.optimizer.evaluate(training.image.value())[0].numpy()
+    evaluate(training.state["image"], training.targets)[0].numpy()
     return time.perf_counter() - begin
 
 
@@ -143,7 +148,7 @@ def measure_shares(arguments):
         "before: pictures, network, first steps to plan by": ledger.entered - begin,
         "evaluations": ledger.evaluations,
         "optimiser and clipping": ledger.optimizer,
-        "targets and graphs of each size": ledger.loop - ledger.evaluations - ledger.optimizer,
+        "targets of each size": ledger.loop - ledger.evaluations - ledger.optimizer,
         "snapshots, losses, progress": ledger.saving,
         "after: result, curves, animation": end - ledger.left,
     }

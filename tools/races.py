@@ -90,7 +90,7 @@ def run_ours(weights, content, style, settings):
         losses.extend(totals)
         if iterate.image is not None:
             # The losses of a smaller scale are of another picture; the judge's alone counts.
-            final = job.training.image.shape == content.shape
+            final = job.training.picture.shape == content.shape
             kept = slice(None) if final else slice(-1, None)
             share = iterate.step / (settings.epochs * settings.steps)
             yield Lap(share, np.array(seconds[kept]), np.array(losses[kept]), iterate.image)

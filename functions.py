@@ -291,11 +291,16 @@ def build_training(evaluate, optimizer, state, targets):
         return tf.TensorSpec(shape, tensor.dtype)
 
     def train(state, targets, steps):
-        history = tf.TensorArray(tf.float32, size=steps, element_shape=(4,))
-        for step in tf.range(steps):
+        def step(number, state, history):
             state = optimizer.step(state, lambda image: evaluate(image, targets))
-            history = history.write(step, state["losses"])
+            return number + 1, state, history.write(number, state["losses"])
+
+        history = tf.TensorArray(tf.float32, size=steps, element_shape=(4,))
+        begin = tf.constant(0), state, history
+        _, state, history = tf.while_loop(lambda number, *_: number < steps, step, begin)
         return state, history.stack()
 
     examples = state, targets, tf.constant(1)
-    return tf.function(train, input_signature=tf.nest.map_structure(any_size, examples))
+    signature = tf.nest.map_structure(any_size, examples)
+    # AutoGraph would translate all functions below, which takes two seconds, and finds nothing.
+    return tf.function(train, input_signature=signature, autograph=False)

@@ -107,16 +107,9 @@ class LBFGS:
         move = state["length"] * tf.where(held, 0.0, direction)
         there = tf.clip_by_value(image + move, 0.0, 1.0)
         losses, gradient = evaluate(there)
-        if is_reasonable(losses, gradient, state["losses"]):
-            change = gradient - state["gradient"]
-            free = tf.where(is_held(there, gradient), 0.0, gradient)
-            state = remember(state, there - image, change, free)
-            length = tf.minimum(1.0, 2.0 * state["length"])
-            state = state | dict(image=there, losses=losses, gradient=gradient, length=length)
-        else:
-            length, taken_back = 0.5 * state["length"], state["taken_back"] + 1
-            state = state | dict(count=tf.constant(0), length=length, taken_back=taken_back)
-        return state
+        there = state | dict(image=there, losses=losses, gradient=gradient)
+        is_good = is_reasonable(losses, gradient, state["losses"])
+        return tf.cond(is_good, lambda: accept(state, there), lambda: take_back(state))
 
     def picture(self, state):
         """Return the image."""
@@ -141,6 +134,40 @@ def is_reasonable(losses, gradient, before):
     return finite & (losses[-1] <= UNREASONABLE * before[-1])
 
 
+def take_back(state):
+    """Return the state of L-BFGS for another try from the same image."""
+    length, taken_back = 0.5 * state["length"], state["taken_back"] + 1
+    return state | dict(count=tf.constant(0), length=length, taken_back=taken_back)
+
+
+def accept(before, after):
+    """Return the state after a step of L-BFGS, the step among the pairs.
+
+    Args:
+        before: the state before the step.
+        after: the same with the new image, losses and gradient.
+    """
+    step, change = (after[name] - before[name] for name in ("image", "gradient"))
+    s_y, y_y = tf.reduce_sum(step * change), tf.reduce_sum(tf.square(change))
+    is_convex = s_y > 1e-10 * y_y  # only such a pair keeps H positive definite
+    pairs, newest = before["pairs"], tf.concat([step, change], axis=0)
+    pairs = tf.cond(is_convex, lambda: (*pairs[1:], newest), lambda: pairs)
+
+    free = tf.where(is_held(after["image"], after["gradient"]), 0.0, after["gradient"])
+    vectors = rows(tf.concat([change, free], axis=0))
+    products = [tf.matmul(rows(pair), vectors, transpose_b=True) for pair in pairs]
+    of_change, of_gradient = tf.unstack(tf.stack(products, axis=1), axis=-1)  # (2, HISTORY)
+    small = dict(
+        s_y=append(before["s_y"], of_change[0]),
+        y_y=append(before["y_y"], of_change[1]),
+        gamma=s_y / y_y,
+        count=tf.minimum(HISTORY, before["count"] + 1),
+    )
+    small = {name: tf.where(is_convex, value, before[name]) for name, value in small.items()}
+    length = tf.minimum(1.0, 2.0 * before["length"])
+    return after | dict(pairs=pairs, products=of_gradient, length=length) | small
+
+
 def find_direction(state, gradient):
     """Return −H g of L-BFGS for the gradient g that `state["products"]` are of."""
     steepest = FIRST_STEP / tf.maximum(tf.reduce_max(tf.abs(gradient)), 1e-30)
@@ -162,32 +189,6 @@ def find_direction(state, gradient):
     ]
     total = tf.add_n([gamma * tf.reshape(gradient, [-1]), *terms])
     return -tf.reshape(total, tf.shape(gradient))
-
-
-def remember(state, step, change, gradient):
-    """Add a pair to the history of L-BFGS, if the curvature along it is positive.
-
-    Args:
-        step, change: of the image and of its gradient.
-        gradient: that the next step starts from.
-    """
-    s_y, y_y = tf.reduce_sum(step * change), tf.reduce_sum(tf.square(change))
-    is_positive = s_y > 1e-10 * y_y
-    pairs = state["pairs"]
-    if is_positive:
-        pairs = (*pairs[1:], tf.concat([step, change], axis=0))
-    vectors = rows(tf.concat([change, gradient], axis=0))
-    products = [tf.matmul(rows(pair), vectors, transpose_b=True) for pair in pairs]
-    of_change, of_gradient = tf.unstack(tf.stack(products, axis=1), axis=-1)  # (2, HISTORY)
-    state = state | dict(pairs=pairs, products=of_gradient)
-    if is_positive:
-        state = state | dict(
-            s_y=append(state["s_y"], of_change[0]),
-            y_y=append(state["y_y"], of_change[1]),
-            gamma=s_y / y_y,
-            count=tf.minimum(HISTORY, state["count"] + 1),
-        )
-    return state
 
 
 def rows(pair):

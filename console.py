@@ -8,6 +8,7 @@ import sys
 import click
 
 ERASE_LINE = "\r\x1b[2K"
+LOADING = "Loading TensorFlow …"
 
 
 class Console:
@@ -28,20 +29,37 @@ class Console:
         """Show, on a terminal only, what is happening just now; the next message replaces it."""
         if self.terminal and not self.quiet:
             self.erase()
-            click.echo(text, nl=False, err=True)
+            self.write(click.echo, text, nl=False, err=True)
             self.passing = True
 
     def say(self, text):
-        """Print a line."""
+        """Print a line on standard error."""
         if not self.quiet:
             self.erase()
-            click.echo(text, err=True)
+            self.write(click.echo, text, err=True)
+
+    def print(self, text):
+        """Print a line on standard output."""
+        self.write(click.echo, text)
 
     def erase(self):
         """Remove what `pass_on` showed."""
         if self.passing:
-            click.echo(ERASE_LINE, nl=False, err=True)
             self.passing = False
+            self.write(click.echo, ERASE_LINE, nl=False, err=True)
+
+    def write(self, function, *arguments, **keywords):
+        """Call what writes; where nobody listens any more (`| head -1`), the run goes on."""
+        try:
+            function(*arguments, **keywords)
+        except OSError:
+            self.quiet = True
+            with open(os.devnull, "w") as nowhere:
+                for stream in (sys.stdout, sys.stderr):
+                    try:
+                        stream.flush()
+                    except OSError:  # what it still holds must not fail again at the exit
+                        os.dup2(nowhere.fileno(), stream.fileno())
 
     @contextlib.contextmanager
     def silence(self):
@@ -80,7 +98,7 @@ class Console:
                 show_eta=False,
                 show_percent=False,
             ) as bar:
-                yield lambda iterate: advance(bar, iterate, settings)
+                yield lambda iterate: self.write(advance, bar, iterate, settings)
         else:
             yield lambda iterate: self.log(iterate, settings)
 
@@ -88,6 +106,19 @@ class Console:
         """Print a line for an epoch, where there is no terminal to draw a bar on."""
         if iterate.image is not None and iterate.step:
             self.say(f"epoch {iterate.epoch}/{settings.epochs} {describe(iterate)}")
+
+
+def open_missing_streams():
+    """Open the null device where the process was started without one of its three streams.
+
+    Otherwise the next file that is opened would be taken for standard error.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def advance(bar, iterate, settings):

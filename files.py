@@ -1,12 +1,14 @@
-"""Files on disk: read only what is a regular file, write whole or not at all, fingerprint."""
+"""Files on disk: read what is a regular file, write whole or not at all, lock, fingerprint."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
 from pathlib import Path
 
 MAX_BYTES = 512 * 2**20
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class FileError(ValueError):
@@ -61,11 +63,14 @@ def sha256(data):
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path, *, keep=None):
     """Open a binary file that replaces `path` once it is whole and on the disk, or never.
 
     The bytes go into a temporary file beside the target, are flushed and synced, and the file
     is renamed; if the block raises, the temporary file is removed and `path` is untouched.
+
+    Args:
+        keep: the path that the file replaced is kept under, if any.
 
     Raises:
         OSError: the file cannot be written; names `path`.
@@ -77,6 +82,8 @@ def writing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if keep and path.exists():
+            os.replace(path, keep)
         os.replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -86,6 +93,12 @@ def writing(path):
             error.filename = str(path)  # "No space left on device" alone would not say where
         raise
     sync_folder(path.parent)
+
+
+def remove_temporary(folder):
+    """Remove what a process that was killed in `writing` left in a folder."""
+    for path in Path(folder).glob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder):
@@ -99,7 +112,76 @@ def sync_folder(folder):
         os.close(descriptor)
 
 
+def write(path, data):
+    """Write bytes whole or not at all.
+
+    Raises:
+        OSError: as of `writing`; where the disk is full, it says how many bytes are needed.
+    """
+    try:
+        with writing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise say_bytes(error, len(data)) from None
+
+
 def write_text(path, text):
     """Write a UTF-8 text file whole or not at all."""
-    with writing(path) as file:
-        file.write(text.encode())
+    write(path, text.encode())
+
+
+def say_bytes(error, count):
+    """Add to an OSError for a full disk the number of bytes needed; return the error."""
+    if error.errno in FULL and "needed" not in error.strerror:
+        error.strerror += f" ({count} bytes needed)"
+    return error
+
+
+class Lock:
+    """A lock on a folder, held by the operating system: a dead process holds none.
+
+    Args:
+        path: of the lock's file, which holds the number of the process.
+
+    Raises:
+        FileError: another process holds it; names its number.
+    """
+
+    def __init__(self, path):
+        self.file = open(path, "a+b")  # noqa: SIM115 - open as long as the lock is held
+        try:
+            take(self.file)
+        except OSError:
+            self.file.seek(0)
+            holder = self.file.read(20).decode("ascii", "replace") or "unknown"
+            self.file.close()
+            reason = f"is in use by another run, process {holder}"
+            remedy = "wait for it, stop it, or choose another --output"
+            raise FileError(Path(path).parent, reason, remedy) from None
+        self.file.truncate(0)
+        self.file.write(str(os.getpid()).encode())
+        self.file.flush()
+
+    def release(self):
+        """Give the lock back; its file stays, since another process may wait for it."""
+        self.file.close()
+
+
+def check_unlocked(path):
+    """Raise FileError if another process holds the lock at `path`."""
+    if Path(path).exists():
+        Lock(path).release()
+
+
+def take(file):
+    """Lock an open file for this process alone; raise OSError at once if that cannot be."""
+    if os.name == "nt":
+        import msvcrt
+
+        file.seek(1 << 30)  # far from the text, which others want to read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

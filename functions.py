@@ -15,16 +15,21 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+import regions
+import style_statistics
 from settings import LAYERS, VGG19_WIDTHS, block_of
 
 IMAGENET_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, in [0, 255]
+TORCH_MEANS, TORCH_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 
 # What the squared error is divided by never falls below this, so that a target without any
 # signal (a flat, single-coloured style picture) gives a large loss and not infinity.
 FLOOR = 1e-6
 
 
-def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float32"):
+def build_model(
+    layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float32", preprocessing="caffe"
+):
     """Build VGG19 up to the deepest of `layers`, with the features of each of them as outputs.
 
     The preprocessing that VGG19 was trained with is part of the model. Weights are Keras'
@@ -34,6 +39,8 @@ def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float3
         layers: names of convolution layers, such as `block4_conv2`.
         widths: channels in each of the five blocks.
         pooling: `max`, as the network was trained, or `avg`, as the paper recommends.
+        preprocessing: `caffe`, as Keras' own weights were trained, or `torch`, as those of
+            torchvision; see `preprocess`.
         precision: what the convolutions compute in: `float32`, `bfloat16` or `float16`. The
             weights, and the features that come out, are float32 in any case.
 
@@ -50,7 +57,7 @@ def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float3
     policy = precision if precision == "float32" else f"mixed_{precision}"
     outputs = {}
     image = keras.Input((None, None, 3), name="image")
-    hidden = preprocess(image)
+    hidden = preprocess(image, preprocessing)
     for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
         block = block_of(name)
         if name.endswith("_conv1") and block > 1:
@@ -68,8 +75,15 @@ def build_model(layers, *, widths=VGG19_WIDTHS, pooling="max", precision="float3
     return model
 
 
-def preprocess(image):
-    """Turn RGB in [0, 1] into what VGG19 was trained on: BGR in [0, 255] minus the means."""
+def preprocess(image, kind):
+    """Turn RGB in [0, 1] into what VGG19 was trained on.
+
+    `caffe`: BGR in [0, 255] minus the means of ImageNet. `torch`: RGB in [0, 1] minus its means,
+    divided by its deviations.
+    """
+    if kind == "torch":
+        means, deviations = map(ops.convert_to_tensor, (TORCH_MEANS, TORCH_DEVIATIONS))
+        return (image - means) / deviations
     return ops.flip(image, axis=-1) * 255.0 - ops.convert_to_tensor(IMAGENET_MEANS)
 
 
@@ -93,17 +107,25 @@ def look(model, image, *, border):
     return model(ops.pad(image, ((0, 0), around, around, (0, 0)), mode="reflect"))
 
 
-def gram_matrix(features):
+def gram_matrix(features, guide=None):
     """Correlate the channels of (1, height, width, N) over all M = height · width positions.
 
+    Args:
+        guide: (1, height, width, 1) in [0, 1], how much each position counts (Gatys et al.,
+            arXiv:1611.07865, guided Gram matrices); without it all count alike.
+
     Returns:
-        (N, N): Σ_k F_ik F_jk / M. The paper leaves out the 1 / M; here it lets a style picture
-        of another size than the content be compared with it.
+        (N, N): Σ_k g_k F_ik F_jk / Σ g_k. The paper leaves out the divisor; here it lets a
+        style picture of another size than the content be compared with it.
     """
     _, height, width, channels = ops.shape(features)
     positions = height * width
+    total = ops.cast(positions, features.dtype)
+    if guide is not None:
+        features = features * ops.sqrt(guide)
+        total = ops.maximum(ops.sum(guide), FLOOR)
     flat = ops.reshape(features, (positions, channels))  # (M, N)
-    return correlate(flat) / ops.cast(positions, flat.dtype)
+    return correlate(flat) / total
 
 
 @ops.custom_gradient
@@ -138,37 +160,63 @@ def content_loss(features, targets, *, form):
 
     Args:
         features, targets: dictionaries from layer name to (1, height, width, N).
-        form: `relative`, the mean of `relative_error` over the layers, or `gatys`, equation 1
-            of arXiv:1508.06576: ½ Σ (F − P)².
+        form: `relative`, the mean of `relative_error` over the layers; `mean`, that of the mean
+            squared errors; or `gatys`, equation 1 of arXiv:1508.06576: ½ Σ (F − P)².
     """
     pairs = [(features[name], target) for name, target in targets.items()]
     if form == "gatys":
         return sum(0.5 * ops.sum(ops.square(value - target)) for value, target in pairs)
-    return sum(relative_error(value, target) for value, target in pairs) / len(pairs)
+    error = MEASURES[form]
+    return sum(error(value, target) for value, target in pairs) / len(pairs)
 
 
-def style_loss(features, targets, *, shares, form):
-    """Compare the Gram matrices of the style layers with the painting's.
+def style_loss(features, targets, *, kind, form):
+    """Compare the statistics of the style layers with the painting's.
 
     Args:
         features: dictionary from layer name to (1, height, width, N).
-        targets: dictionary from layer name to Gram matrix (N, N).
-        shares: dictionary from layer name to its share w_l.
-        form: `relative`, w_l · `relative_error` summed, or `gatys`, equations 4 and 5 of
-            arXiv:1508.06576: Σ w_l / (4 N² M²) Σ (G − A)², where G and A are sums over the M
-            positions. Our matrices are those divided by M already (each by its own picture's
-            M: the paper scales both pictures to one size), hence no M² below.
+        targets: dictionary from layer name to a tuple of `RegionTarget`.
+        kind: of the statistics, see `describe_style`.
+        form: `relative`, w_l · `relative_error` summed; `mean`, w_l · mean squared error; or
+            `gatys`, equations 4 and 5 of arXiv:1508.06576: Σ w_l / (4 N² M²) Σ (G − A)², where
+            G and A are sums over the M positions. Our matrices are those divided by M already
+            (each by its own picture's M: the paper scales both pictures to one size), hence no
+            M² there.
     """
+    measure = MEASURES[form]
     total = 0.0
-    for name, target in targets.items():
-        gram = gram_matrix(features[name])
-        if form == "gatys":
-            channels = target.shape[0]
-            error = ops.sum(ops.square(gram - target)) / (4.0 * channels**2)
-        else:
-            error = relative_error(gram, target)
-        total += shares[name] * error
+    for name, in_regions in targets.items():
+        for weight, target, guide in in_regions:
+            value = describe_style(features[name], kind, *guide)
+            total += weight * style_statistics.differ(value, target, measure)
     return total
+
+
+def describe_style(features, kind, guide=None):
+    """Compute the statistics of features (1, height, width, N), as a dictionary.
+
+    Args:
+        kind: `gram`, `mean-std` or `wasserstein`.
+        guide: see `gram_matrix`.
+    """
+    if kind == "gram":
+        return {"gram": gram_matrix(features, guide)}
+    if kind == "mean-std":
+        return style_statistics.channel_moments(features, guide)
+    return style_statistics.moments(features, guide)
+
+
+def mean_error(value, target):
+    """Mean squared error."""
+    return ops.mean(ops.square(value - target))
+
+
+def quarter_error(value, target):
+    """The error of Gram matrices in the paper's equation 4: a quarter of the mean."""
+    return 0.25 * mean_error(value, target)
+
+
+MEASURES = {"relative": relative_error, "mean": mean_error, "gatys": quarter_error}
 
 
 def total_variation(image, *, form):
@@ -178,18 +226,50 @@ def total_variation(image, *, form):
     arXiv:1412.0035, equation 4 with exponent 2): without it the network's blind spots fill
     with noise.
 
-    Returns:
-        The squared differences along rows and along columns: their means, or for the form
-        `gatys`, whose other terms are sums as well, their sum.
+    Args:
+        form: `mean-squared` or `sum-squared`: the squared differences along rows and along
+            columns, their means or their sum; `mean-absolute` or `sum-absolute`: the absolute
+            ones, as TensorFlow's and other tutorials have it.
     """
-    reduce = ops.sum if form == "gatys" else ops.mean
+    reduction, power = form.split("-")
+    reduce = ops.sum if reduction == "sum" else ops.mean
+    power = ops.square if power == "squared" else ops.abs
     _, height, width, channels = ops.shape(image)
     inner = (1, height - 1, width, channels)
     # By `slice`: the gradient of indexing, `image[:, 1:]`, is several times slower.
     down = ops.slice(image, (0, 1, 0, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
     inner = (1, height, width - 1, channels)
     across = ops.slice(image, (0, 0, 1, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
-    return reduce(ops.square(down)) + reduce(ops.square(across))
+    return reduce(power(down)) + reduce(power(across))
+
+
+class Style(NamedTuple):
+    """A picture to learn the style from.
+
+    Attributes:
+        picture: (1, height, width, 3).
+        shares: for each region of the content, how much of its style comes from this picture.
+        mask: (1, height, width, regions), how much a pixel belongs to each region; None: all of
+            the picture speaks for every region.
+    """
+
+    picture: Any
+    shares: tuple = (1.0,)
+    mask: Any = None
+
+
+class RegionTarget(NamedTuple):
+    """What a layer is to resemble in one region.
+
+    Attributes:
+        weight: of the region in the style loss, the layer's w_l included.
+        target: statistics, see `describe_style`.
+        guide: () or ((1, height, width, 1),): how much each position belongs to the region.
+    """
+
+    weight: Any
+    target: dict
+    guide: tuple
 
 
 class Targets(NamedTuple):
@@ -197,7 +277,7 @@ class Targets(NamedTuple):
 
     Attributes:
         content: from layer name to the photo's features (1, height, width, N).
-        style: from layer name to the painting's Gram matrix (N, N).
+        style: from layer name to a tuple of `RegionTarget`.
         weights: (3,): α, β and γ, of content, style and total variation.
     """
 
@@ -206,20 +286,62 @@ class Targets(NamedTuple):
     weights: Any
 
 
-def compute_targets(model, content, style, settings):
-    """Compute the photo's features and the painting's Gram matrices.
+def compute_targets(model, content, styles, settings, *, mask=None):
+    """Compute the photo's features and the statistics of the style pictures.
 
     Args:
         model: from `build_model`.
-        content, style: images (1, height, width, 3) in [0, 1]; their sizes may differ.
-        settings: the layers, and the weights of the losses.
+        content: image (1, height, width, 3) in [0, 1].
+        styles: a list of `Style`.
+        settings: layers, statistics, and the weights of the losses.
+        mask: (1, height, width, regions): how much a pixel of the content belongs to each; None
+            if there is one region, which is everything.
     """
     features = look(model, content, border=settings.border)
     content_features = {name: features[name] for name in settings.content_layers}
-    features = look(model, style, border=settings.border)
-    grams = {name: gram_matrix(features[name]) for name in settings.style_layer_weights}
+    descriptions = [describe_picture(model, style, settings) for style in styles]
+    shares = list(zip(*(style.shares for style in styles)))  # by region
+    areas = [1.0] if mask is None else [float(each) for each in mask.mean(axis=(0, 1, 2))]
+    style = {}
+    for name, weight in layer_weights(features, settings).items():
+        guides = regions.guide(mask, name, settings.border)
+        style[name] = tuple(
+            RegionTarget(
+                ops.convert_to_tensor(weight * areas[region], "float32"),
+                style_statistics.mix([each[name][region] for each in descriptions], share),
+                guides[region],
+            )
+            for region, share in enumerate(shares)
+            if sum(share)  # else nothing is painted there
+        )
     weights = (settings.content_weight, settings.style_weight, settings.tv_weight)
-    return Targets(content_features, grams, ops.convert_to_tensor(weights, "float32"))
+    return Targets(content_features, style, ops.convert_to_tensor(weights, "float32"))
+
+
+def describe_picture(model, style, settings):
+    """Describe a `Style`: from layer name to a list of statistics, one for each region."""
+    features = look(model, style.picture, border=settings.border)
+    descriptions = {}
+    for name in settings.style_layer_weights:
+        guides = regions.guide(style.mask, name, settings.border)
+        each = [describe_style(features[name], settings.style_loss, *guide) for guide in guides]
+        descriptions[name] = each * len(style.shares) if style.mask is None else each
+    return descriptions
+
+
+def layer_weights(features, settings):
+    """Return the weight w_l of each style layer.
+
+    `equal`: as given, their sum made 1. `geometric`: each a quarter of the one before (as in
+    crowsonkb's style-transfer-pytorch, 256 to 1), their sum made 1. `gatys`: divided by the
+    square of the number of channels, as in the authors' release, whatever the sum.
+    """
+    weights = settings.style_layer_weights
+    if settings.layer_weights == "gatys":
+        return {name: each / features[name].shape[-1] ** 2 for name, each in weights.items()}
+    if settings.layer_weights == "geometric":
+        weights = {name: each / 4**index for index, (name, each) in enumerate(weights.items())}
+    return {name: each / sum(weights.values()) for name, each in weights.items()}
 
 
 def compute_losses(model, image, targets, settings):
@@ -231,9 +353,8 @@ def compute_losses(model, image, targets, settings):
     """
     features = look(model, image, border=settings.border)
     content = content_loss(features, targets.content, form=settings.loss)
-    shares = settings.style_layer_weights
-    style = style_loss(features, targets.style, shares=shares, form=settings.loss)
-    variation = total_variation(image, form=settings.loss)
+    style = style_loss(features, targets.style, kind=settings.style_loss, form=settings.loss)
+    variation = total_variation(image, form=settings.tv_form)
     losses = ops.stack([content, style, variation])
     return ops.append(losses, ops.sum(targets.weights * losses))
 

@@ -36,6 +36,7 @@ class Picture:
         path: as it was given.
         sha256: of the file.
         pixels: a Pillow image of mode RGB.
+        alpha: a Pillow image of mode L, its opacity; None if all of it is opaque.
         notices: what the user should know, a line each.
     """
 
@@ -43,6 +44,7 @@ class Picture:
     sha256: str
     pixels: Image.Image
     notices: tuple[str, ...]
+    alpha: Image.Image | None = None
 
 
 def load(path):
@@ -60,13 +62,28 @@ def load(path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         image = open_header(path, data)
-        rgb = decode(path, image, notices)
+        rgb, alpha = decode(path, image, notices)
         if is_animated(image):
             notices.append("animated, or of several pages; its first frame is used")
     if any(issubclass(each.category, UserWarning) for each in caught):
         notices.append("part of its metadata is damaged; that part is ignored")
     lines = (f"{files.printable(path)}: {notice}" for notice in notices)
-    return Picture(str(path), files.sha256(data), rgb, tuple(lines))
+    return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha)
+
+
+def expand(path):
+    """Return the paths of all pictures in a folder, by name; or the path itself.
+
+    Raises:
+        files.FileError: the folder holds none.
+    """
+    if not Path(path).is_dir():
+        return [path]
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    found = sorted(each for each in Path(path).iterdir() if each.suffix.lower() in known)
+    if not found:
+        raise files.FileError(path, "is a folder without pictures", REMEDY)
+    return [str(each) for each in found]
 
 
 def open_header(path, data):
@@ -129,13 +146,17 @@ def is_animated(image):
 
 
 def decode(path, image, notices):
-    """Turn an opened Pillow image into an upright, opaque sRGB one; append to `notices`."""
+    """Turn an opened Pillow image into an upright, opaque sRGB one, and its opacity or None.
+
+    What is worth telling is appended to `notices`.
+    """
     try:
         image.load()
         image = upright(image, notices)
         image = eight_bits(image)
         image = to_srgb(image, notices)
-        return on_white(image)
+        alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+        return on_white(image), alpha
     except Exception as error:  # as above: whatever the file's damage makes a decoder raise
         reason = f"is damaged or of an unsupported kind ({str(error) or type(error).__name__})"
         raise files.FileError(path, reason, "save it again as PNG or JPEG") from None
@@ -254,16 +275,20 @@ def to_pixels(tensor):
     return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
-def save_png(path, tensor, *, texts=None):
+def save_png(path, tensor, *, texts=None, alpha=None):
     """Write an image as PNG, whole or not at all.
 
     Args:
         tensor: (1, height, width, 3) in [0, 1].
         texts: dictionary of PNG text entries.
+        alpha: a Pillow image of mode L, of any size: the opacity.
     """
     info = PngImagePlugin.PngInfo()
     for key, text in (texts or {}).items():
         info.add_itxt(key, text)
+    buffer = io.BytesIO()
     pixels = to_pixels(tensor)
-    with files.writing(Path(path)) as file:
-        pixels.save(file, "PNG", pnginfo=info)
+    if alpha:
+        pixels.putalpha(alpha.resize(pixels.size, Image.Resampling.LANCZOS))
+    pixels.save(buffer, "PNG", pnginfo=info)
+    files.write(path, buffer.getvalue())

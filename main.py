@@ -1,16 +1,14 @@
 """The command line: `python main.py --content photo.jpg --style painting.jpg`."""
 
-import contextlib
-import functools
 import math
 import sys
 import time
+from pathlib import Path
 
 import click
 
 import files
-import schedule
-from console import ERASE_LINE, Console, clock
+from console import ERASE_LINE, LOADING, Console, open_missing_streams
 from settings import FIELDS, VERSION, Settings, check
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
@@ -24,9 +22,8 @@ The path of the result is printed; beside it lie a snapshot of every epoch, an a
 losses and a record of all settings. READ.txt explains every option.
 """
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-LOADING = "Loading TensorFlow …"
 SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, the animation
-SECTIONS = ("Common options", "Method", "Network", "Run")
+SECTIONS = ("Common options", "Style", "Method", "Network", "Run")
 
 
 class Option(click.Option):
@@ -58,7 +55,7 @@ def setting(section, name, *flags, shown_default=True):
     field = FIELDS[name]
     default, choices = field.default, field.metadata["choices"]
     several = isinstance(default, tuple)
-    kind = str if several else type(default)
+    kind = float if name == "blend" else str if several else type(default)
 
     def validate(_context, _parameter, value):
         try:
@@ -93,7 +90,14 @@ def plain(section, *flags, **keywords):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @plain("Common options", "-c", "--content", metavar="PICTURE", help="The photo to repaint.")
-@plain("Common options", "-s", "--style", metavar="PICTURE", help="The painting to learn from.")
+@plain(
+    "Common options",
+    "-s",
+    "--style",
+    metavar="PICTURE",
+    multiple=True,
+    help="The painting to learn from; several of them, or a folder, are blended.",
+)
 @plain(
     "Common options",
     "-o",
@@ -107,13 +111,37 @@ def plain(section, *flags, **keywords):
 @setting("Common options", "tv_weight", "--tv", "--tv-weight")
 @setting("Common options", "epochs", "--epochs")
 @setting("Common options", "steps", "--steps")
+@setting("Style", "preserve_color", "--preserve-color")
+@setting("Style", "blend", "--blend", shown_default=False)
+@plain(
+    "Style",
+    "--content-mask",
+    metavar="PICTURE",
+    help="Regions of the photo, by grey level or colour; `alpha`: its own transparency. The "
+    "brightest takes the (last) style, the next the one before, the rest stays a photo.",
+)
+@plain(
+    "Style",
+    "--style-mask",
+    metavar="PICTURE",
+    multiple=True,
+    help="Regions of a style, one mask for each --style: what has the same colour pairs up.",
+)
+@setting("Style", "keep_alpha", "--keep-alpha")
+@setting("Style", "style_loss", "--style-loss")
+@setting("Style", "layer_weights", "--layer-weights")
 @setting("Method", "init", "--init")
 @setting("Method", "style_scale", "--style-scale")
 @setting("Method", "enlarge", "--enlarge")
 @setting("Method", "loss", "--loss")
+@setting("Method", "tv_loss", "--tv-loss")
 @setting("Method", "scales", "--scales")
 @setting("Method", "optimizer", "--optimizer")
 @setting("Method", "learning_rate", "--learning-rate")
+@setting("Method", "decay", "--decay")
+@setting("Method", "decay_steps", "--decay-steps")
+@setting("Method", "adam_beta1", "--adam-beta1")
+@setting("Method", "adam_epsilon", "--adam-epsilon")
 @setting("Method", "average", "--average")
 @setting("Method", "patience", "--patience")
 @setting("Method", "seed", "--seed")
@@ -121,6 +149,7 @@ def plain(section, *flags, **keywords):
 @setting("Network", "content_layers", "--content-layer")
 @setting("Network", "style_layers", "--style-layer", shown_default="block1_conv1 … block5_conv1")
 @setting("Network", "pooling", "--pooling")
+@setting("Network", "preprocessing", "--preprocessing")
 @setting("Network", "border", "--border")
 @setting("Network", "precision", "--precision")
 @plain("Network", "--summary", is_flag=True, help="Print the network's layers and stop.")
@@ -132,11 +161,26 @@ def plain(section, *flags, **keywords):
     help="The best picture in that time, 90s or 5m: chooses --steps, and stops on time.",
 )
 @plain("Run", "--dry-run", is_flag=True, help="Say what the run would cost, and stop.")
+@plain("Run", "--resume", metavar="DIR", help="Continue the run in a folder; --epochs may grow.")
 @plain("Run", "--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @plain("Run", "-q", "--quiet", is_flag=True, help="Print nothing but errors and the result's path.")
 @plain("Run", "-v", "--verbose", is_flag=True, help="Print the libraries' messages too.")
 @click.version_option(VERSION, message="style-transfer %(version)s")
-def command(content, style, output, summary, overwrite, quiet, verbose, **options):
+@click.pass_context
+def command(
+    context,
+    content,
+    style,
+    content_mask,
+    style_mask,
+    output,
+    summary,
+    resume,
+    overwrite,
+    quiet,
+    verbose,
+    **options,
+):
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
     budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
@@ -145,20 +189,71 @@ def command(content, style, output, summary, overwrite, quiet, verbose, **option
     if summary:
         print_summary(settings, console)
         return
-    for flag, value in (("--content", content), ("--style", style)):
-        if not value:
-            raise click.UsageError(f"{flag} is missing; name a picture file.")
+    check_paths(context, resume)
     # From here on things take time, be it the import of Pillow: say so first.
     console.pass_on(LOADING)
     import runs
+    import stylise
 
-    folder = runs.choose_folder(output, content, style)
-    inputs = {"content": content, "style": style}
+    deadline = began + budget - SECONDS_TO_WRITE if budget else None
+    if resume:
+        stylise.resume(Path(resume), given(context, options), console, deadline)
+        return
+    inputs = collect_inputs(content, style, content_mask, style_mask, settings)
+    folder = runs.choose_folder(output, content, inputs["style"])
+    runs.check_folder(folder, inputs.values(), overwrite=overwrite)
+    stylise.start(inputs, None if dry_run else folder, settings, console, deadline)
+
+
+def check_paths(context, resume):
+    """Refuse a command without pictures, and one that names any for a run to be continued."""
+    taken = ("content", "style", "content_mask", "style_mask", "output", "overwrite", "dry_run")
+    for name in taken:
+        flag = f"--{name.replace('_', '-')}"
+        if resume and context.params[name]:
+            raise click.UsageError(f"{flag} does not go with --resume, which continues a run as is")
+        if not resume and name in ("content", "style") and not context.params[name]:
+            raise click.UsageError(f"{flag} is missing; name a picture file.")
+
+
+def collect_inputs(content, styles, content_mask, style_masks, settings):
+    """Return the paths of all pictures by role: `content`, `style`, `style 2`, …
+
+    Raises:
+        click.UsageError: the numbers of styles, shares and masks do not agree.
+        files.FileError: a folder holds no picture.
+    """
+    import images
+
+    styles = [path for each in styles for path in images.expand(each)]
+    for flag, count in (("--blend", len(settings.blend)), ("--style-mask", len(style_masks))):
+        if count not in (0, len(styles)):
+            raise click.UsageError(f"{flag} is given {count} times for {len(styles)} styles")
+    if settings.blend and not sum(settings.blend):
+        raise click.UsageError("--blend: all shares are 0; give one of them more")
+    if style_masks and not content_mask:
+        raise click.UsageError("--style-mask needs a --content-mask to pair up with")
+    if content_mask and settings.blend and not style_masks:
+        raise click.UsageError("--blend: each style has a region of its own; leave it out")
+    inputs = {"content": content}
+    for kind, paths in (("style", styles), ("style mask", style_masks)):
+        names = (f"{kind} {number}" if number > 1 else kind for number in range(1, len(paths) + 1))
+        inputs |= dict(zip(names, paths))
+    if content_mask:
+        inputs["content mask"] = content if content_mask == "alpha" else content_mask
     if settings.init not in ("content", "style", "noise"):
         inputs["init"] = settings.init
-    runs.check_folder(folder, inputs.values(), overwrite=overwrite)
-    deadline = began + budget - SECONDS_TO_WRITE if budget else None
-    stylise(inputs, None if dry_run else folder, settings, console, deadline)
+    return inputs
+
+
+def given(context, options):
+    """Return those of the options, by name, that are not just defaults."""
+    default = click.core.ParameterSource.DEFAULT
+    return {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is not default
+    }
 
 
 def collect(options):
@@ -182,139 +277,6 @@ def parse_duration(text):
     return seconds
 
 
-def stylise(inputs, folder, settings, console, deadline):
-    """Make the picture: read, build, plan, train, save.
-
-    Args:
-        inputs: paths of the pictures by role: `content`, `style` and perhaps `init`.
-        folder: where the run goes; None for a dry run.
-        deadline: by `time.monotonic()`, or None.
-    """
-    import images
-    import runs
-
-    with console.silence():  # decoders of damaged files print lines of their own
-        pictures = {role: images.load(path) for role, path in inputs.items()}
-    tensors = prepare(pictures, settings)
-    console.say(LOADING)
-    for notice in (notice for picture in pictures.values() for notice in picture.notices):
-        console.say(f"Note: {notice}")
-    network = load_weights(settings, console)
-    with console.silence():
-        job = build(network, tensors, settings)
-    if network.notice:
-        console.say(f"Note: {network.notice}")
-    height, width = job.shape
-    console.say(f"{network.name}, {width}×{height} px, {describe(job)}")
-    if settings.weights == "auto" and not network.notice and job.device.startswith("CPU"):
-        console.say("Note: --weights compact is about ten times faster on this processor")
-    plan(job, network, console, deadline)
-    if folder is None:
-        return
-    record = runs.describe(job.settings, pictures, network, (width, height))
-    run = runs.Run(folder, record | {"device": job.device, "precision": job.precision})
-    interrupted = train(run, job, console, deadline)
-    finish(run, console)
-    if interrupted:
-        console.say(f"Interrupted after {run.steps_done} steps; what there is was saved.")
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def prepare(pictures, settings):
-    """Resize the pictures for the run; refuse those that would be too small.
-
-    Returns:
-        Tensors by role: the content at most `settings.size` large, the style in proportion, a
-        start picture as it is.
-    """
-    import images
-
-    sizes = {role: picture.pixels.size for role, picture in pictures.items()}
-    fit = functools.partial(images.fitted_size, enlarge=settings.enlarge)
-    sizes["content"] = fit(sizes["content"], settings.size)
-    sizes["style"] = fit(sizes["style"], round(max(sizes["content"]) * settings.style_scale))
-    for role, picture in pictures.items():
-        images.check_sides(picture, sizes[role])
-    return {role: images.to_tensor(picture, sizes[role]) for role, picture in pictures.items()}
-
-
-def load_weights(settings, console):
-    """Load the network's weights; a download shows its progress on standard error."""
-    import weights
-
-    with console.silence() as stream, contextlib.redirect_stdout(stream):
-        return weights.load(settings.weights, seed=settings.seed)
-
-
-def build(network, tensors, settings):
-    """Load TensorFlow and build the `transfer.Transfer`."""
-    import transfer
-
-    content, style = tensors["content"], tensors["style"]
-    start = transfer.start_image(content, tensors.get("init", style), settings)
-    try:
-        model = transfer.build_network(network, settings)
-    except ValueError as error:
-        raise click.UsageError(f"--weights: {error}; choose other weights or layers") from None
-    return transfer.Transfer(model, content, style, start, settings)
-
-
-def describe(job):
-    """Write how a job computes, for the start line."""
-    settings = job.settings
-    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
-    return f"{job.precision}, {optimizer}, {job.device}"
-
-
-def plan(job, network, console, deadline):
-    """Time the first steps, fit the run into the time there is, and say what it will cost."""
-    seconds = job.measure()
-    if deadline is not None:
-        left = deadline - time.monotonic()
-        job.settings = schedule.fit_into(left, job.scales, seconds, job.settings)
-    settings = job.settings
-    total = schedule.total_seconds(job.scales, seconds, settings.steps)
-    memory = schedule.estimate_memory(job.shape, network.widths, settings)
-    sides = " → ".join(str(scale.side) for scale in job.scales)
-    console.say(
-        f"{settings.epochs} epochs of {settings.steps} steps at {sides} px: "
-        f"about {clock(total)}, {memory / 2**30:.1f} GB"
-    )
-
-
-def train(run, job, console, deadline):
-    """Run the optimisation to its end, or to Ctrl-C, and save each epoch on the way.
-
-    Returns:
-        True if Ctrl-C ended it.
-    """
-    try:
-        with console.progress(job.settings) as show:
-            for iterate in job.run(deadline=deadline or math.inf):
-                run.add(iterate)
-                show(iterate)
-    except KeyboardInterrupt:
-        if run.image is None:
-            raise
-        return True
-    return False
-
-
-def finish(run, console):
-    """Write the result, the curves and the animation, and print the result's path."""
-    console.pass_on("Writing the result, the curves and the animation …")
-    run.save_result()
-    with console.silence():
-        import report
-
-        report.draw_losses(run.rows, run.path("losses.png"))
-        report.animate(run.frames, run.path("progress.gif"))
-    console.erase()
-    if run.taken_back:
-        console.say(f"Note: {run.taken_back} steps raised the loss beyond reason; taken back")
-    click.echo(run.path("result.png"))
-
-
 def print_summary(settings, console):
     """Print Keras' summary of the truncated network."""
     with console.silence():
@@ -326,6 +288,7 @@ def print_summary(settings, console):
 
 def main():
     """Run the command; bad input ends in one line on standard error and exit status 2."""
+    open_missing_streams()
     try:
         arguments = sys.argv[1:] or ["--help"]
         command.main(arguments, prog_name="python main.py", standalone_mode=False)

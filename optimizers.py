@@ -20,12 +20,25 @@ class Adam:
 
     Args:
         learning_rate: how far a step moves a pixel at most, about.
+        decay, decay_steps: the rate is multiplied by `decay` after every so many steps.
         average: in [0, 1): show the exponential average of the images, each counting for so
             much less than the next; 0 shows the last one.
     """
 
-    def __init__(self, *, learning_rate, average=0.0, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    def __init__(
+        self,
+        *,
+        learning_rate,
+        decay=1.0,
+        decay_steps=1,
+        average=0.0,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+    ):
         self.learning_rate = learning_rate
+        self.decay = decay
+        self.decay_steps = decay_steps
         self.average = average
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -43,7 +56,9 @@ class Adam:
         first = self.beta_1 * state["first"] + (1 - self.beta_1) * gradient
         second = self.beta_2 * state["second"] + (1 - self.beta_2) * tf.square(gradient)
         steps = tf.cast(tf.maximum(count, 1), tf.float32)
-        rate = self.learning_rate * tf.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
+        decays = tf.cast(tf.maximum(count - 1, 0) // self.decay_steps, tf.float32)
+        rate = self.learning_rate * self.decay**decays
+        rate *= tf.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
         image = state["image"] - rate * first / (tf.sqrt(second) + self.epsilon)
         # A picture has no other colours; without the clipping the optimiser wanders off.
         image = tf.clip_by_value(image, 0.0, 1.0)
@@ -121,6 +136,45 @@ def begin(image):
     image = tf.convert_to_tensor(image)
     losses = tf.fill([4], float("inf"))
     return {"image": image, "losses": losses, "gradient": tf.zeros_like(image)}
+
+
+def flatten(state):
+    """Name all tensors of a state, one by one."""
+    tensors = {}
+    for name, value in state.items():
+        if isinstance(value, tuple):
+            tensors |= {f"{name}.{index}": each for index, each in enumerate(value)}
+        else:
+            tensors[name] = value
+    return tensors
+
+
+def unflatten(arrays, example):
+    """Put a state together again from arrays by the names that `flatten` gave.
+
+    Args:
+        example: a state with the same shapes.
+
+    Raises:
+        ValueError: names, shapes or types are others.
+    """
+    expected = flatten(example)
+    if {name: kind(array) for name, array in arrays.items()} != {
+        name: kind(tensor.numpy()) for name, tensor in expected.items()
+    }:
+        raise ValueError("these are not the arrays of such a state")
+    tensors = {name: tf.constant(array) for name, array in arrays.items()}
+    return {
+        name: tuple(tensors[f"{name}.{index}"] for index in range(len(value)))
+        if isinstance(value, tuple)
+        else tensors[name]
+        for name, value in example.items()
+    }
+
+
+def kind(array):
+    """Return type and shape."""
+    return array.dtype, array.shape
 
 
 def is_held(image, gradient):

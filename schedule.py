@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from settings import LAYERS, MIN_SIDE, block_of, parse_scales
 
@@ -93,3 +95,29 @@ def estimate_memory(size, widths, settings):
     )
     history = 40 if settings.optimizer == "lbfgs" else 4
     return LIBRARIES + 4 * (COPIES * features + (history + 12) * 3 * pixels)
+
+
+def largest_side(memory, size, widths, settings):
+    """Return the largest `--size` that a run of such a picture fits into `memory` with, or 0."""
+    fixed = estimate_memory((0, 0), widths, settings)
+    if memory <= fixed:
+        return 0
+    share = (memory - fixed) / (estimate_memory(size, widths, settings) - fixed)
+    side = int(max(size) * math.sqrt(share))
+    return side if side / max(size) * min(size) >= MIN_SIDE else 0
+
+
+def available_memory():
+    """Return how many bytes of memory this process may take now; infinity if nothing says so."""
+    limits = [math.inf]
+    meminfo = Path("/proc/meminfo")  # Linux
+    if meminfo.exists():
+        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        limits.append(1024 * int(lines["MemAvailable"].split()[0]))
+    elif hasattr(os, "sysconf"):  # macOS tells the whole of it only
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, v2 and v1
+        limit = Path("/sys/fs/cgroup", name)
+        if limit.exists() and (text := limit.read_text().strip()).isdigit():
+            limits.append(int(text))
+    return min(limits)

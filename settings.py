@@ -86,16 +86,57 @@ class Settings:
     seed: int = option(0, "Seed of everything random.", minimum=0, maximum=2**31 - 1)
     loss: str = option(
         "relative",
-        "relative: weights are pure numbers, alike for every size and network. "
-        "gatys: the paper's own formulas (with --weights compact try --beta 1e7 --tv 1).",
-        choices=("relative", "gatys"),
+        "relative: weights are pure numbers, alike for every size and network. gatys: the "
+        "paper's own formulas (with --weights compact try --beta 1e7 --tv 1). mean: mean squares.",
+        choices=("relative", "gatys", "mean"),
     )
+    style_loss: str = option(
+        "gram",
+        "What of the style layers is compared: gram (the paper), wasserstein (means and "
+        "covariances), mean-std (means and deviations).",
+        choices=("gram", "wasserstein", "mean-std"),
+    )
+    layer_weights: str = option(
+        "equal",
+        "Shares of the style layers: equal; geometric (each a quarter of the one before: fine "
+        "grain); gatys (1 / channels², as the authors' program).",
+        choices=("equal", "geometric", "gatys"),
+    )
+    tv_loss: str = option(
+        "auto",
+        "Total variation of: squares or absolute values, their mean or sum; auto goes with --loss.",
+        choices=("auto", "mean-squared", "sum-squared", "mean-absolute", "sum-absolute"),
+    )
+    preserve_color: str = option(
+        "none",
+        "Keep the photo's colours: symmetric, cholesky or histogram recolour the painting first; "
+        "luminance paints in greys and puts the photo's colours back.",
+        choices=("none", "luminance", "cholesky", "symmetric", "histogram"),
+    )
+    blend: tuple[float, ...] = option(
+        (),
+        "With several styles: how much of each, in their order.",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    keep_alpha: bool = option(False, "Give the result the content's transparency.")
     optimizer: str = option(
         "lbfgs",
         "lbfgs: lower loss in the same time. adam: the steadier one, with --learning-rate.",
         choices=("lbfgs", "adam"),
     )
     learning_rate: float = option(0.02, "Adam's step size; pixels are in [0, 1].", above=0.0)
+    decay: float = option(
+        1.0,
+        "Multiply Adam's step size by this every --decay-steps.",
+        above=0.0,
+        maximum=1.0,
+    )
+    decay_steps: int = option(50, "See --decay.", minimum=1)
+    adam_beta1: float = option(0.9, "Adam's memory of the gradient.", minimum=0.0, maximum=0.999)
+    adam_epsilon: float = option(
+        1e-7, "Adam's ε: gradients well below it move less.", above=0.0, maximum=1e6
+    )
     average: float = option(
         0.0,
         "Show the running average of Adam's images, each counting for so much less than the "
@@ -131,6 +172,11 @@ class Settings:
         "What the convolutions compute in; auto takes the fastest that the machine has natively.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
+    preprocessing: str = option(
+        "caffe",
+        "What the weights were trained on: caffe (Keras' own) or torch (torchvision's).",
+        choices=("caffe", "torch"),
+    )
     pooling: str = option(
         "max",
         "How the network shrinks: max (as trained) or avg (smoother, the paper's advice).",
@@ -148,10 +194,15 @@ class Settings:
 
     @property
     def style_layer_weights(self):
-        """The style layers and their shares w_l, which sum to 1: `{name: share}`."""
-        pairs = dict(parse_style_layer(text) for text in self.style_layers)
-        total = sum(pairs.values())
-        return {name: weight / total for name, weight in pairs.items()}
+        """The style layers and the weights given to them: `{name: weight}`."""
+        return dict(parse_style_layer(text) for text in self.style_layers)
+
+    @property
+    def tv_form(self):
+        """The form of the total variation, `auto` decided."""
+        if self.tv_loss != "auto":
+            return self.tv_loss
+        return "sum-squared" if self.loss == "gatys" else "mean-squared"
 
     @property
     def layers(self):
@@ -173,8 +224,9 @@ def check(name, value):
     elif rule["choices"]:
         for each in value if isinstance(value, tuple) else (value,):
             check_choice(each, rule["choices"])
-    elif isinstance(value, (int, float)):
-        check_range(value, rule)
+    elif isinstance(value, (int, float, tuple)):
+        for each in value if isinstance(value, tuple) else (value,):
+            check_range(each, rule)
 
 
 def check_choice(value, choices):

@@ -1,8 +1,8 @@
 """The loop: train the image epoch by epoch, and yield what is worth showing or saving."""
 
+import dataclasses
 import math
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import tensorflow as tf
 import functions
 import optimizers
 import schedule
+from training import Training
 
-SECONDS_BETWEEN_REPORTS = 1.0
 SETTLED = 0.001  # a loss that falls by less than this share has settled
 
 
@@ -31,11 +31,12 @@ class Iterate:
         step: steps done, over all epochs.
         losses: (n, 4), a row for each step since the last iterate (for the start image, its
             own): content, style, total variation (unweighted) and total after that step.
-        image: (1, height, width, 3) in [0, 1], of the final size, at the end of an epoch, else
-            None.
+        image: (1, height, width, 3) in [0, 1], of the final size, at the end of an epoch and
+            of the run, else None.
         seconds_per_step: of the steps since the last iterate; None where there were none.
         seconds_left: estimated, for all steps to come.
         taken_back: steps that the optimiser has taken back so far.
+        stopped: whether the run ends here because it was asked to.
     """
 
     epoch: int
@@ -45,6 +46,7 @@ class Iterate:
     seconds_per_step: float | None = None
     seconds_left: float | None = None
     taken_back: int = 0
+    stopped: bool = False
 
 
 def choose_precision(settings):
@@ -74,6 +76,7 @@ def build_network(weights, settings):
         settings.layers,
         widths=weights.widths,
         pooling=settings.pooling,
+        preprocessing=settings.preprocessing,
         precision=choose_precision(settings),
     )
     weights.assign(model)
@@ -110,9 +113,11 @@ def resize_to(image, shape):
     return tf.clip_by_value(resized, 0.0, 1.0)
 
 
-def run(model, content, style, start, settings):
-    """Transfer the style: `Transfer(...).run()`."""
-    return Transfer(model, content, style, start, settings).run()
+def resize_mask(mask, shape):
+    """Resize memberships (1, any height, any width, R) to (height, width) = `shape`."""
+    if mask is None or tuple(mask.shape[1:3]) == tuple(shape):
+        return mask
+    return tf.image.resize(mask, shape, "area").numpy()
 
 
 @dataclass
@@ -121,6 +126,7 @@ class Position:
 
     Attributes:
         scale: index into the scales.
+        epochs: ended at that scale.
         epoch: epochs ended, over all scales.
         step: steps done in the epoch that runs.
         totals: the weighted loss at the start of the scale and after each epoch there.
@@ -128,6 +134,7 @@ class Position:
     """
 
     scale: int = 0
+    epochs: int = 0
     epoch: int = 0
     step: int = 0
     totals: tuple = ()
@@ -139,66 +146,138 @@ class Transfer:
 
     Args:
         model: from `build_network`.
-        content, style: images (1, height, width, 3); their sizes may differ.
+        content: image (1, height, width, 3).
+        styles: a list of `functions.Style`; their sizes may differ.
         start: image of the content's size.
         settings: weights of the losses, scales, epochs, steps, optimiser.
+        mask: regions of the content, see `functions.compute_targets`.
+        show: function from an image that was trained to the one to show.
+        saved: from `save`, to continue where another one was; it needs no `start`.
+
+    Raises:
+        ValueError: what was saved is not of such a run.
     """
 
-    def __init__(self, model, content, style, start, settings):
+    def __init__(
+        self, model, content, styles, start, settings, *, mask=None, show=np.asarray, saved=None
+    ):
         keras.utils.set_random_seed(settings.seed)
         tf.config.experimental.enable_op_determinism()
+        self.model = model
         self.content = content
-        self.style = style
+        self.styles = styles
+        self.mask = mask
         self.start = start
+        self.show = show
         self.settings = settings
         self.shape = content.shape[1:3]
         self.device = describe_device()
         self.precision = choose_precision(settings)
-        smallest = min(*self.shape, *style.shape[1:3])
+        sides = [self.shape, *(style.picture.shape[1:3] for style in styles)]
+        smallest = min(side for pair in sides for side in pair)
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
         self.training = Training(model, settings)
         self.position = Position()
-        self.enter(self.scales[0], start)
+        self.is_new = saved is None
+        if saved:
+            self.restore(*saved)
+        else:
+            self.enter(start)
 
-    def enter(self, scale, image):
-        """Begin to train at one size, from an image of any."""
-        factor = scale.side / max(self.shape)
-        photo, painting = resize(self.content, factor), resize(self.style, factor)
-        self.training.begin(photo, painting, resize_to(image, photo.shape[1:3]))
+    def enter(self, image):
+        """Begin to train at the scale of the position, from an image of any size."""
+        photo = resize(self.content, self.factor)
+        image = resize_to(image, photo.shape[1:3])
+        self.training.begin(image, self.compute_targets(photo))
+        self.position.epochs = 0
         self.position.totals = (self.training.total,)
 
+    @property
+    def factor(self):
+        """The scale of the position, relative to the final size."""
+        return self.scales[self.position.scale].side / max(self.shape)
+
+    def compute_targets(self, photo):
+        """Compute the targets at the scale of the position, the photo being of that size."""
+        mask = resize_mask(self.mask, photo.shape[1:3])
+        styles = []
+        for style in self.styles:
+            picture = resize(style.picture, self.factor)
+            their_mask = resize_mask(style.mask, picture.shape[1:3])
+            styles.append(functions.Style(picture, style.shares, their_mask))
+        return functions.compute_targets(self.model, photo, styles, self.settings, mask=mask)
+
+    def save(self):
+        """Return all there is to know in order to continue: (arrays, header).
+
+        The arrays are tensors by name: a step makes new ones and changes none.
+        """
+        header = {"scales": [dataclasses.astuple(scale) for scale in self.scales]}
+        header["position"] = dataclasses.asdict(self.position)
+        return optimizers.flatten(self.training.state), header
+
+    def restore(self, arrays, header):
+        """Continue from what `save` returned; epochs beyond its plan go to the last scale."""
+        self.scales = [schedule.Scale(*values) for values in header["scales"]]
+        self.position = Position(**header["position"])
+        self.position.totals = tuple(self.position.totals)
+        planned = sum(scale.epochs for scale in self.scales)
+        if self.settings.epochs > planned:
+            last = self.scales[-1]
+            epochs = last.epochs + self.settings.epochs - planned
+            self.scales[-1] = schedule.Scale(last.side, epochs)
+            if self.position.scale == len(self.scales) - 1:
+                self.position.totals = self.position.totals[-1:]  # else it may count as settled
+        photo = resize(self.content, self.factor)
+        self.training.restore(arrays, photo, self.compute_targets(photo))
+
     def measure(self):
-        """Return the seconds that a step takes at the first scale; it is not done for good."""
+        """Return the seconds that a step takes at this scale; it is not done for good."""
         return self.training.measure()
 
-    def run(self, *, deadline=math.inf):
+    @property
+    def picture(self):
+        """The image to show, (1, height, width, 3), in the final size."""
+        return self.show(resize_to(self.training.picture, self.shape).numpy())
+
+    def run(self, *, should_stop=lambda: False):
         """Run: a generator of `Iterate`, about one a second and one an epoch.
 
-        The first is the start image.
+        The first is the start image, unless the run continues another.
 
         Args:
-            deadline: by `time.monotonic()`; the epoch that runs then is the last one.
+            should_stop: asked after every iterate; if it says so, the run ends with an image
+                there and then, and another one can continue from what `save` returns.
 
         Raises:
             DivergedError: the loss became infinite or not a number.
         """
-        losses = self.training.losses[np.newaxis]
-        check_finite(losses, 0, self.settings)
-        yield Iterate(0, 0, losses, np.asarray(self.start))
+        if self.is_new:
+            losses = self.training.losses[np.newaxis]
+            check_finite(losses, 0, self.settings)
+            yield Iterate(0, 0, losses, self.show(np.asarray(self.start)))
         while True:
             while not self.is_over(self.scales[self.position.scale]):
-                yield from self.run_epoch(deadline)
-                if time.monotonic() >= deadline:
+                iterate = self.advance(should_stop)
+                yield iterate
+                if iterate.stopped:
                     return
-            if self.position.scale == len(self.scales) - 1:
+            if self.is_finished:
                 return
             self.position.scale += 1
             self.position.taken_back += self.training.taken_back
-            self.enter(self.scales[self.position.scale], self.training.picture)
+            self.enter(self.training.picture)
+
+    @property
+    def is_finished(self):
+        """Whether nothing is left to do."""
+        return self.position.scale == len(self.scales) - 1 and self.is_over(self.scales[-1])
 
     def is_over(self, scale):
         """Tell whether a scale had all its epochs, or its loss has settled."""
-        return len(self.position.totals) > scale.epochs or self.has_settled(self.position.totals)
+        between_epochs = self.position.step == 0
+        settled = between_epochs and self.has_settled(self.position.totals)
+        return self.position.epochs >= scale.epochs or settled
 
     def has_settled(self, totals):
         """Tell whether the loss has not fallen by 0.1 % over the last `patience` epochs."""
@@ -207,111 +286,35 @@ class Transfer:
             return False
         return totals[-1] >= (1 - SETTLED) * totals[-1 - patience]
 
-    def run_epoch(self, deadline):
-        """Run an epoch, or what is left of it: a generator of `Iterate`; the last has the image."""
+    def advance(self, should_stop):
+        """Run about a second, at most to the end of the epoch; return the `Iterate`."""
         position, steps = self.position, self.settings.steps
-        before = position.epoch * steps
-        while position.step < steps:
-            losses, seconds = self.training.advance(steps - position.step)
-            check_finite(losses, before + position.step + 1, self.settings)
-            position.step += len(losses)
-            step = before + position.step
-            ended = position.step == steps or time.monotonic() >= deadline
-            left = self.seconds_left(seconds)
-            image = None
-            if ended:
-                image = resize_to(self.training.picture, self.shape).numpy()
-                position.epoch += 1
-                position.step = 0
-                position.totals += (self.training.total,)
-            taken_back = position.taken_back + self.training.taken_back
-            yield Iterate(
-                position.epoch + (not ended), step, losses, image, seconds, left, taken_back
-            )
-            if ended:
-                return
+        epoch, before = position.epoch + 1, position.epoch * steps + position.step
+        losses, seconds = self.training.advance(steps - position.step)
+        check_finite(losses, before + 1, self.settings)
+        position.step += len(losses)
+        left = self.seconds_left(seconds)
+        if ended := position.step == steps:
+            position.epochs, position.epoch, position.step = position.epochs + 1, epoch, 0
+            position.totals += (self.training.total,)
+        stopped = should_stop()
+        return Iterate(
+            epoch=epoch,
+            step=before + len(losses),
+            losses=losses,
+            image=self.picture if ended or stopped else None,
+            seconds_per_step=seconds,
+            seconds_left=left,
+            taken_back=position.taken_back + self.training.taken_back,
+            stopped=stopped,
+        )
 
     def seconds_left(self, seconds):
         """Estimate the time to the end from the seconds of a step."""
         position, steps = self.position, self.settings.steps
         scale = self.scales[position.scale]
-        here = steps * (scale.epochs + 1 - len(position.totals)) - position.step
+        here = steps * (scale.epochs - position.epochs) - position.step
         return schedule.seconds_left(self.scales, scale, here, seconds, steps)
-
-
-class Training:
-    """The training of an image; built once, for pictures of all sizes.
-
-    Args:
-        model: from `build_network`.
-        settings: layers, losses and their weights, optimiser.
-    """
-
-    def __init__(self, model, settings):
-        self.model = model
-        self.settings = settings
-        self.optimizer = build_optimizer(settings)
-        self.evaluate = functions.build_evaluation(model, settings)
-        self.train = None
-        self.targets = None
-        self.state = None
-        self.chunk = 1
-
-    def begin(self, content, style, start):
-        """Compute the targets from pictures of one scale, and evaluate the image to start from."""
-        self.targets = functions.compute_targets(self.model, content, style, self.settings)
-        self.state = self.optimizer.start(start)
-        if self.train is None:
-            arguments = (self.evaluate, self.optimizer, self.state, self.targets)
-            self.train = functions.build_training(*arguments)
-        self.chunk = 1
-        self.run(1)
-
-    @property
-    def picture(self):
-        """The image (1, height, width, 3) to show."""
-        return self.optimizer.picture(self.state)
-
-    @property
-    def losses(self):
-        """The losses (4,) of the image."""
-        return self.state["losses"].numpy()
-
-    @property
-    def total(self):
-        """The weighted loss of the image."""
-        return float(self.losses[-1])
-
-    @property
-    def taken_back(self):
-        """Number of steps that the optimiser has taken back."""
-        return int(self.state.get("taken_back", 0))
-
-    def run(self, count):
-        """Run so many steps; return (losses, seconds): (count, 4), and the time for each."""
-        begin = time.perf_counter()
-        self.state, losses = self.train(self.state, self.targets, tf.constant(count))
-        return losses.numpy(), (time.perf_counter() - begin) / count
-
-    def advance(self, most):
-        """Run as many steps as fit into about a second, at most `most`; return as `run` does."""
-        losses, seconds = self.run(min(self.chunk, most))
-        self.chunk = max(1, int(SECONDS_BETWEEN_REPORTS / seconds))
-        return losses, seconds
-
-    def measure(self):
-        """Time two steps, and undo them."""
-        state = self.state
-        _, seconds = self.run(2)
-        self.state = state
-        return seconds
-
-
-def build_optimizer(settings):
-    """Choose what moves the image."""
-    if settings.optimizer == "adam":
-        return optimizers.Adam(learning_rate=settings.learning_rate, average=settings.average)
-    return optimizers.LBFGS()
 
 
 def check_finite(losses, first, settings):

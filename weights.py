@@ -17,6 +17,7 @@ import numpy as np
 import files
 from settings import CONVOLUTIONS, LAYERS, VGG19_WIDTHS, block_of
 
+NAMES = ("imagenet", "compact", "auto", "random")  # anything else is the path of a file
 IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_ADDRESS = (
     f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{IMAGENET_FILE}"
@@ -37,12 +38,14 @@ class Weights:
         name: for people, such as `VGG19 (ImageNet)`.
         layers: from layer name to (kernel (3, 3, in, out), bias (out,)), float32.
         sha256: of the file, or of the arrays where there is none.
+        source: what `load` was asked for, but what it found where that was `auto`.
         notice: what the user should know about the choice, if anything.
     """
 
     name: str
     layers: dict
     sha256: str
+    source: str = ""
     notice: str = ""
 
     @property
@@ -76,27 +79,30 @@ def load(source, *, seed=0):
     Raises:
         files.FileError: the file is missing, damaged, or not VGG19's; or it cannot be had.
     """
-    if source == "random":
-        return draw(seed)
-    if source == "imagenet":
-        return read(imagenet_file(), name="VGG19 (ImageNet)")
-    if source == "compact":
-        return read(COMPACT_FILE, name="compact VGG19")
     if source == "auto":
         return load_best()
-    return read(source, name=f"VGG19 ({files.printable(Path(source).name)})")
+    if source == "random":
+        found = draw(seed)
+    elif source == "imagenet":
+        found = read(imagenet_file(), name="VGG19 (ImageNet)")
+    elif source == "compact":
+        found = read(COMPACT_FILE, name="compact VGG19")
+    else:
+        found = read(source, name=f"VGG19 ({files.printable(Path(source).name)})")
+    return dataclasses.replace(found, source=source)
 
 
 def load_best():
     """Load the ImageNet weights if they can be had at once, else the compact network."""
     try:
-        return read(imagenet_file(SECONDS_FOR_AUTO), name="VGG19 (ImageNet)")
+        found = read(imagenet_file(SECONDS_FOR_AUTO), name="VGG19 (ImageNet)")
     except files.FileError:
         notice = (
             "the full VGG19 cannot be downloaded now, so the bundled compact network is used; "
             "--weights imagenet says why, --weights compact takes it without asking"
         )
         return dataclasses.replace(load("compact"), notice=notice)
+    return dataclasses.replace(found, source="imagenet")
 
 
 def draw(seed, widths=VGG19_WIDTHS):

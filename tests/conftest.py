@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,73 @@ def run_main(tmp_path):
         return subprocess.run(command, cwd=folder, **keywords)
 
     return run
+
+
+RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
+MAIN = (sys.executable, str(ROOT / "main.py"))
+
+
+def call(folder, *arguments, **keywords):
+    """Run the program in a folder, to its end."""
+    keywords = {"capture_output": True, "text": True, "timeout": 120} | keywords
+    return subprocess.run([*MAIN, *map(str, arguments)], cwd=folder, **keywords)
+
+
+@pytest.fixture
+def begin():
+    """A function that starts the program in a folder; no process outlives the test."""
+    processes = []
+
+    def start(folder, *arguments):
+        command = [*MAIN, *map(str, arguments)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, small_weights):
+    """A folder with the inputs, the flags that name them, and a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("place")
+    paint(folder / "photo.png", 1)
+    paint(folder / "painting.png", 2, (72, 60))
+    inputs = ("-c", "photo.png", "-s", "painting.png", "--weights", small_weights)
+    outcome = call(folder, *inputs, *RUN, "-o", "whole")
+    assert outcome.returncode == 0, outcome.stderr
+    return folder, inputs
+
+
+def contents(run):
+    """The bytes of all that must not depend on an interruption."""
+    names = ("result.png", "losses.csv", *(f"frames/epoch_{epoch:04}.png" for epoch in range(9)))
+    return {name: (run / name).read_bytes() for name in names}
+
+
+def wait_until(process, condition):
+    """Wait for a condition, or the end of the process."""
+    end = time.monotonic() + 60
+    while process.poll() is None and not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def wait_for_progress(process, run):
+    """Wait for a checkpoint that this process wrote, or the end of the process."""
+    path = run / "checkpoint.npz"
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    wait_until(process, lambda: path.exists() and path.stat().st_mtime_ns > before)
+
+
+def refused(outcome, *words):
+    """Check that bad input ended in one line with these words, and exit status 2."""
+    assert outcome.returncode == 2, outcome.stderr
+    assert outcome.stderr.count("\n") == 1 and "Traceback" not in outcome.stderr
+    for word in words:
+        assert word in outcome.stderr
+    assert outcome.stdout == ""

@@ -92,16 +92,23 @@ def test_content_loss_of_the_paper():
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+def gram_targets(painting, shares):
+    return {
+        name: (functions.RegionTarget(share, functions.describe_style(painting[name], "gram"), ()),)
+        for name, share in shares.items()
+    }
+
+
 def test_style_loss_of_the_paper():
     value, painting = features_of(0), features_of(1)
-    targets = {name: functions.gram_matrix(painting[name]) for name in SHAPES}
     shares = {"a": 0.2, "b": 0.8}
+    targets = gram_targets(painting, shares)
     expected = 0.0
     for name, (_, height, width, channels) in SHAPES.items():
         squares = (gram_written_out(value[name]) - gram_written_out(painting[name])) ** 2
         factor = 4 * channels**2 * (height * width) ** 2
         expected += shares[name] * squares.sum() / factor
-    loss = functions.style_loss(value, targets, shares=shares, form="gatys")
+    loss = functions.style_loss(value, targets, kind="gram", form="gatys")
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
@@ -113,13 +120,13 @@ def test_relative_losses():
     loss = functions.content_loss(value, target, form="relative")
     np.testing.assert_allclose(loss, np.mean(errors), rtol=1e-5)
 
-    targets = {name: functions.gram_matrix(target[name]) for name in SHAPES}
     shares = {"a": 0.25, "b": 0.75}
+    targets = gram_targets(target, shares)
     expected = 0.0
     for name, (_, height, width, _channels) in SHAPES.items():
         gram, goal = (gram_written_out(each[name]) / (height * width) for each in (value, target))
         expected += shares[name] * np.sum((gram - goal) ** 2) / np.sum(goal**2)
-    loss = functions.style_loss(value, targets, shares=shares, form="relative")
+    loss = functions.style_loss(value, targets, kind="gram", form="relative")
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
@@ -136,11 +143,77 @@ def test_a_target_without_signal_gives_no_division_by_zero():
     assert functions.content_loss(nothing, nothing, form="relative") == 0
 
 
-@pytest.mark.parametrize(("form", "reduce"), [("relative", np.mean), ("gatys", np.sum)])
-def test_total_variation(form, reduce):
+@pytest.mark.parametrize("reduce", [np.mean, np.sum])
+@pytest.mark.parametrize("power", [np.square, np.abs])
+def test_total_variation(reduce, power):
     (image,) = pictures((5, 7))
-    expected = reduce(np.diff(image, axis=1) ** 2) + reduce(np.diff(image, axis=2) ** 2)
+    expected = reduce(power(np.diff(image, axis=1))) + reduce(power(np.diff(image, axis=2)))
+    form = f"{reduce.__name__}-{'squared' if power is np.square else 'absolute'}"
     np.testing.assert_allclose(functions.total_variation(image, form=form), expected, rtol=1e-5)
+
+
+def test_the_summed_absolute_variation_is_that_of_tensorflow():
+    (image,) = pictures((5, 7))
+    expected = tf.image.total_variation(tf.constant(image))[0]
+    variation = functions.total_variation(image, form="sum-absolute")
+    np.testing.assert_allclose(variation, expected, rtol=1e-5)
+
+
+def test_mean_losses():
+    value, target = features_of(0), features_of(1)
+    errors = [np.mean((value[name] - target[name]) ** 2) for name in SHAPES]
+    loss = functions.content_loss(value, target, form="mean")
+    np.testing.assert_allclose(loss, np.mean(errors), rtol=1e-5)
+    shares = {"a": 0.25, "b": 0.75}
+    expected = 0.0
+    for name, (_, height, width, _channels) in SHAPES.items():
+        gram, goal = (gram_written_out(each[name]) / (height * width) for each in (value, target))
+        expected += shares[name] * np.mean((gram - goal) ** 2)
+    loss = functions.style_loss(value, gram_targets(target, shares), kind="gram", form="mean")
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_layer_weights():
+    shapes = {"block1_conv1": (1, 4, 4, 64), "block2_conv1": (1, 2, 2, 128)}
+    features = {name: np.zeros(shape) for name, shape in shapes.items()}
+    given = ("block1_conv1:1", "block2_conv1:3")
+    expected = {"equal": (0.25, 0.75), "geometric": (4 / 7, 3 / 7), "gatys": (1 / 4096, 3 / 16384)}
+    for preset, values in expected.items():
+        settings = Settings(style_layers=given, layer_weights=preset)
+        weights = functions.layer_weights(features, settings)
+        np.testing.assert_allclose(list(weights.values()), values)
+
+
+def test_torch_preprocessing():
+    (image,) = pictures((4, 5))
+    expected = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(functions.preprocess(image, "torch"), expected, rtol=1e-5)
+    oracle = keras.applications.imagenet_utils.preprocess_input(image * 255.0, mode="torch")
+    np.testing.assert_allclose(functions.preprocess(image, "torch"), oracle, atol=1e-5)
+
+
+def test_styles_are_blended_linearly():
+    settings = Settings()
+    model = small_model(settings.layers)
+    photo, first, second = pictures((32, 40), (36, 44), (48, 40))
+    shares = (0.9, 0.3)
+    styles = [functions.Style(each, (share,)) for each, share in zip((first, second), shares)]
+    mixed = functions.compute_targets(model, photo, styles, settings).style
+    for name, (region,) in mixed.items():
+        grams = [
+            functions.gram_matrix(functions.look(model, each, border=settings.border)[name])
+            for each in (first, second)
+        ]
+        np.testing.assert_allclose(
+            region.target["gram"], 0.75 * grams[0] + 0.25 * grams[1], rtol=1e-4
+        )
+
+
+def test_a_guided_gram_matrix_counts_positions_by_their_guide():
+    features = features_of(0)["a"]
+    guide = np.random.default_rng(1).random((1, 5, 4, 1), np.float32)
+    expected = np.einsum("hwi,hwj,hw->ij", features[0], features[0], guide[0, ..., 0]) / guide.sum()
+    np.testing.assert_allclose(functions.gram_matrix(features, guide), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["relative", "gatys"])
@@ -148,11 +221,11 @@ def test_the_total_is_the_weighted_sum_and_zero_at_the_targets(form):
     settings = Settings(loss=form, content_weight=2.0, style_weight=3.0, tv_weight=5.0)
     model = small_model(settings.layers)
     photo, painting, image = pictures((32, 40), (48, 40), (32, 40))
-    targets = functions.compute_targets(model, photo, painting, settings)
+    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
     content, style, variation, total = functions.compute_losses(model, image, targets, settings)
     np.testing.assert_allclose(total, 2 * content + 3 * style + 5 * variation, rtol=1e-5)
     assert functions.compute_losses(model, photo, targets, settings)[0] == 0
-    same = functions.compute_targets(model, photo, photo, settings)
+    same = functions.compute_targets(model, photo, [functions.Style(photo)], settings)
     assert functions.compute_losses(model, photo, same, settings)[1] == 0
 
 
@@ -166,12 +239,12 @@ def test_bfloat16_reaches_the_loss_of_float32():
     compact = weights.load("compact")
     exact = functions.build_model(settings.layers, widths=compact.widths)
     compact.assign(exact)
-    targets = functions.compute_targets(exact, photo, painting, settings)
+    targets = functions.compute_targets(exact, photo, [functions.Style(painting)], settings)
     totals = {}
     for precision in ("float32", "bfloat16"):
         model = functions.build_model(settings.layers, widths=compact.widths, precision=precision)
         compact.assign(model)
-        own_targets = functions.compute_targets(model, photo, painting, settings)
+        own_targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
         evaluate = functions.build_evaluation(model, settings)
         adam = optimizers.Adam(learning_rate=0.02)
         state = adam.start(photo)
@@ -191,7 +264,7 @@ def test_the_border_mirrors_the_pictures():
     for border, (content, style, start) in ((5, (photo, painting, image)), (0, mirrored)):
         settings = Settings(border=border, tv_weight=0.0)
         model = small_model(settings.layers)
-        targets = functions.compute_targets(model, content, style, settings)
+        targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
         losses.append(functions.compute_losses(model, start, targets, settings))
     for index in (0, 1, 3):
         np.testing.assert_allclose(losses[0][index], losses[1][index], rtol=1e-5)
@@ -216,7 +289,7 @@ def test_one_training_serves_pictures_of_all_sizes():
     train = None
     for sizes in (((32, 40), (36, 32)), ((50, 35), (40, 41))):
         photo, painting = pictures(*sizes)
-        targets = functions.compute_targets(model, photo, painting, settings)
+        targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
         state = optimizer.start(np.full_like(photo, 0.5))
         train = train or functions.build_training(evaluate, optimizer, state, targets)
         state, losses = train(state, targets, tf.constant(3))
@@ -230,7 +303,7 @@ def test_training_is_adam_with_clipping():
     settings = Settings()
     model = small_model(settings.layers)
     photo, painting, start = pictures((32, 40), (36, 32), (32, 40))
-    targets = functions.compute_targets(model, photo, painting, settings)
+    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
 
     def gradient_at(image):
         variable = tf.Variable(image.astype(np.float32))

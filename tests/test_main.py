@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, paint
+from conftest import ROOT, paint, refused
 from PIL import Image
 
 from settings import FIELDS
@@ -61,6 +61,7 @@ def test_the_folder_holds_everything(finished):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     frames = {f"frames/epoch_{epoch:04}.png" for epoch in range(3)}
     files = {"result.png", "progress.gif", "losses.csv", "losses.png", "run.json"}
+    files |= {"checkpoint.npz", ".lock"}
     assert names == frames | files
     assert len(list(csv.DictReader((folder / "losses.csv").open()))) == 7
     assert json.loads((folder / "run.json").read_text())["settings"]["epochs"] == 2
@@ -80,7 +81,7 @@ def test_the_first_frame_is_the_photo_and_the_last_the_result(finished, module_p
 
 def test_the_same_settings_give_the_same_bytes(finished):
     names = [str(path.relative_to(finished[0][1])) for path in finished[0][1].rglob("*.*")]
-    for name in set(names) - {"run.json"}:
+    for name in set(names) - {"run.json", ".lock"}:
         first, second = (folder.joinpath(name).read_bytes() for _, folder in finished)
         assert first == second, name
 
@@ -136,15 +137,6 @@ def test_the_summary_ends_at_the_deepest_layer(run_main):
     assert "block4_conv2" in outcome.stdout
     assert "block4_conv3" not in outcome.stdout
     assert outcome.stderr == ""
-
-
-def refused(outcome, *words):
-    assert outcome.returncode == 2, outcome.stderr
-    assert outcome.stdout == ""
-    (line,) = outcome.stderr.splitlines()
-    assert line.startswith("Error: ")
-    for word in words:
-        assert word in line
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_lbfgs_on_a_style_transfer_is_as_good_as_scipy():
     photo, painting = generator.random((2, 1, 32, 40, 3), np.float32)
     model = functions.build_model(settings.layers, widths=SMALL_WIDTHS)
     weights.draw(0, SMALL_WIDTHS).assign(model)
-    targets = functions.compute_targets(model, photo, painting, settings)
+    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
     evaluate_any = tf.function(functions.build_evaluation(model, settings))
 
     def evaluate(image):

@@ -57,6 +57,13 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path):
             runs.check_folder(folder, [], overwrite=False)
 
 
+class Job:
+    """What a run asks of a `transfer.Transfer`."""
+
+    def save(self):
+        return {"image": np.zeros(3)}, {"position": {}}
+
+
 @pytest.fixture
 def finished(tmp_path, content, style):
     """A run of two epochs of two steps, with invented losses and grey images."""
@@ -64,12 +71,13 @@ def finished(tmp_path, content, style):
     pictures = {"content": images.load(content), "style": images.load(style)}
     network = weights.draw(0, SMALL_WIDTHS)
     record = runs.describe(settings, pictures, network, (8, 6))
-    run = runs.Run(tmp_path / "run", record)
+    run = runs.Run.create(tmp_path / "run", record)
     rows = np.arange(20, dtype=np.float32).reshape(5, 4)
     for epoch, known in enumerate((rows[:0], rows[:2], rows[2:])):
         image = np.full((1, 6, 8, 3), epoch / 4, np.float32)
-        run.add(Iterate(epoch, 2 * epoch, known, image, 0.5 * epoch or None))
+        run.add(Iterate(epoch, 2 * epoch, known, image, 0.5 * epoch or None), Job())
     run.save_result()
+    run.close(is_over=True)
     return run
 
 
@@ -118,6 +126,6 @@ def test_the_text_in_the_result_has_no_time_and_no_host(finished):
 def test_overwriting_removes_the_earlier_run_and_nothing_else(finished):
     finished.path("notes.txt").touch()
     finished.path("frames").joinpath("mine.png").touch()
-    runs.Run(finished.folder, finished.record)
+    runs.Run.create(finished.folder, finished.record)
     left = {str(each.relative_to(finished.folder)) for each in finished.folder.rglob("*")}
-    assert left == {"frames", "frames/mine.png", "notes.txt"}
+    assert left == {"frames", "frames/mine.png", "notes.txt", "run.json", ".lock"}

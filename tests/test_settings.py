@@ -18,13 +18,13 @@ def test_vgg19_has_sixteen_convolutions():
 def test_the_defaults_are_the_layers_of_the_paper():
     settings = Settings()
     assert settings.content_layers == ("block4_conv2",)
-    assert settings.style_layer_weights == {f"block{block}_conv1": 0.2 for block in range(1, 6)}
+    assert settings.style_layer_weights == {f"block{block}_conv1": 1.0 for block in range(1, 6)}
     assert settings.layers[-1] == "block5_conv1"
 
 
-def test_shares_sum_to_one():
+def test_layers_may_be_given_weights():
     settings = Settings(style_layers=("block1_conv2:1", "block3_conv1:3"))
-    assert settings.style_layer_weights == {"block1_conv2": 0.25, "block3_conv1": 0.75}
+    assert settings.style_layer_weights == {"block1_conv2": 1.0, "block3_conv1": 3.0}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -8,6 +8,7 @@ import pytest
 from conftest import SMALL_WIDTHS
 
 import functions
+import training
 import transfer
 import weights
 from settings import Settings
@@ -25,9 +26,15 @@ def pictures(*sizes):
     return [generator.random((1, height, width, 3), np.float32) for height, width in sizes]
 
 
+def transfer_of(network, photo, painting, settings, **keywords):
+    return transfer.Transfer(
+        network, photo, [functions.Style(painting)], photo, settings, **keywords
+    )
+
+
 def run(network, settings=SETTINGS):
     photo, painting = pictures((36, 48), (40, 40))
-    return list(transfer.run(network, photo, painting, photo, settings))
+    return list(transfer_of(network, photo, painting, settings).run())
 
 
 def test_the_first_iterate_is_the_start_image(network):
@@ -47,7 +54,7 @@ def test_an_image_comes_after_every_epoch_and_a_loss_for_every_step(network):
 
 def test_every_loss_is_that_of_its_image(network):
     photo, painting = pictures((36, 48), (40, 40))
-    targets = functions.compute_targets(network, photo, painting, SETTINGS)
+    targets = functions.compute_targets(network, photo, [functions.Style(painting)], SETTINGS)
     for iterate in run(network):
         if iterate.image is not None:
             expected = functions.compute_losses(network, iterate.image, targets, SETTINGS)
@@ -64,7 +71,7 @@ def test_images_stay_in_range(network):
 def test_the_pace_of_the_reports_changes_no_bit(network, monkeypatch):
     """How many steps run between two reports depends on the clock; the image must not."""
     reference = run(network)
-    monkeypatch.setattr(transfer, "SECONDS_BETWEEN_REPORTS", 0.0)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_REPORTS", 0.0)
     one_by_one = run(network)
     assert len(one_by_one) == 1 + 12
     np.testing.assert_array_equal(one_by_one[-1].image, reference[-1].image)
@@ -77,7 +84,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(network):
     settings = Settings(epochs=2, steps=4, style_weight=1e12, loss="gatys")
     photo, painting = (1e12 * each for each in pictures((36, 48), (40, 40)))
     with pytest.raises(transfer.DivergedError, match=r"epoch 1, step 0.*--learning-rate"):
-        list(transfer.run(network, photo, painting, photo, settings))
+        list(transfer_of(network, photo, painting, settings).run())
 
 
 def test_weights_that_end_too_early_are_refused():
@@ -96,16 +103,17 @@ def test_coarse_to_fine_yields_images_of_the_final_size(network):
 
 def test_measuring_changes_nothing(network):
     photo, painting = pictures((36, 48), (40, 40))
-    job = transfer.Transfer(network, photo, painting, photo, SETTINGS)
+    job = transfer_of(network, photo, painting, SETTINGS)
     assert job.measure() > 0
     np.testing.assert_array_equal(list(job.run())[-1].image, run(network)[-1].image)
 
 
-def test_a_deadline_ends_the_run_with_an_image(network):
+def test_a_run_that_is_asked_to_stop_ends_with_an_image(network):
     photo, painting = pictures((36, 48), (40, 40))
-    job = transfer.Transfer(network, photo, painting, photo, Settings(epochs=500, steps=500))
-    iterates = list(job.run(deadline=time.monotonic() + 3))
-    assert iterates[-1].image is not None
+    job = transfer_of(network, photo, painting, Settings(epochs=500, steps=500))
+    end = time.monotonic() + 3
+    iterates = list(job.run(should_stop=lambda: time.monotonic() >= end))
+    assert iterates[-1].image is not None and iterates[-1].stopped
     assert 0 < iterates[-1].step < 250_000
     assert sum(len(each.losses) for each in iterates) == iterates[-1].step + 1
 
@@ -125,14 +133,14 @@ def test_a_deadline_ends_the_run_with_an_image(network):
 )
 def test_a_loss_that_has_settled(network, patience, totals, settled):
     photo, painting = pictures((36, 48), (40, 40))
-    job = transfer.Transfer(network, photo, painting, photo, Settings(patience=patience))
+    job = transfer_of(network, photo, painting, Settings(patience=patience))
     assert job.has_settled(totals) == settled
 
 
 def test_a_settled_scale_is_left_for_the_next(network):
     flat = np.full((1, 36, 48, 3), 0.5, np.float32)
     settings = Settings(epochs=6, steps=2, scales="44,48")
-    job = transfer.Transfer(network, flat, flat, flat, settings)  # nothing to improve
+    job = transfer_of(network, flat, flat, settings)  # nothing to improve
     iterates = list(job.run())
     assert [each.epoch for each in iterates if each.image is not None] == [0, 1, 2]
 
@@ -151,3 +159,32 @@ def test_start_images():
     np.testing.assert_array_equal(noises[0], noises[1])
     assert np.abs(noises[0] - noises[2]).mean() > 0.2
     assert noises[0].min() >= 0 and noises[0].max() <= 1
+
+
+def test_what_is_saved_goes_on_to_the_same_bits(network):
+    """From the middle of an epoch, at the smaller of two scales."""
+    photo, painting = pictures((36, 48), (40, 40))
+    settings = Settings(epochs=4, steps=5, scales="44,48", patience=0)
+    whole = list(transfer_of(network, photo, painting, settings).run())
+    calls = itertools.count()
+    job = transfer_of(network, photo, painting, settings)
+    job.training.chunk = 3
+    part = list(job.run(should_stop=lambda: next(calls) == 2))
+    assert 0 < part[-1].step < 20
+    tensors, header = job.save()
+    saved = {name: np.asarray(each) for name, each in tensors.items()}, header
+    again = transfer_of(network, photo, painting, settings, saved=saved)
+    rest = list(again.run())
+    np.testing.assert_array_equal(rest[-1].image, whole[-1].image)
+    losses = [np.vstack([each.losses for each in iterates]) for iterates in (part + rest, whole)]
+    np.testing.assert_array_equal(*losses)
+    assert again.is_finished and not job.is_finished
+
+
+def test_a_state_of_another_shape_is_refused(network):
+    photo, painting = pictures((36, 48), (40, 40))
+    tensors, header = transfer_of(network, photo, painting, SETTINGS).save()
+    saved = {name: np.asarray(each) for name, each in tensors.items()}
+    saved["image"] = saved["image"][:, :-1]
+    with pytest.raises(ValueError, match="not the arrays"):
+        transfer_of(network, photo, painting, SETTINGS, saved=(saved, header))

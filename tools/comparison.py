@@ -44,7 +44,7 @@ class Judge:
     """
 
     def __init__(self, model, content, style, settings):
-        self.targets = functions.compute_targets(model, content, style, settings)
+        self.targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
         self.evaluate = tf.function(functions.build_evaluation(model, settings))
 
     def total(self, picture):

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 import files
 import functions
+import training
 import transfer
 from settings import Settings
 from tools import textbook
@@ -66,7 +67,7 @@ def choose_precisions():
 def build_evaluation(model, content, style):
     """Return a function without arguments that evaluates the photo as the program does."""
     settings = Settings()
-    targets = functions.compute_targets(model, content, style, settings)
+    targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
     evaluate = tf.function(functions.build_evaluation(model, settings))
     image = tf.constant(content)
     return lambda: evaluate(image, targets)[0].numpy()
@@ -74,9 +75,10 @@ def build_evaluation(model, content, style):
 
 def build_step(model, content, style):
     """Return a function without arguments that does a step of the program's training."""
-    training = transfer.Training(model, Settings())
-    training.begin(content, style, content)
-    return lambda: training.run(1)
+    targets = functions.compute_targets(model, content, [functions.Style(style)], Settings())
+    state = training.Training(model, Settings())
+    state.begin(content, targets)
+    return lambda: state.run(1)
 
 
 def build_textbook_step(weights, content, style):

@@ -43,7 +43,7 @@ def build_judge(weights, content, style, settings):
     """Build the function from an image to its total loss in float32, a number."""
     settings = dataclasses.replace(settings, precision="float32")
     model = transfer.build_network(weights, settings)
-    targets = functions.compute_targets(model, content, style, settings)
+    targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
     judge = tf.function(lambda image: functions.compute_losses(model, image, targets, settings))
     return lambda image: float(judge(tf.convert_to_tensor(image))[-1])
 
@@ -57,7 +57,7 @@ def run_textbook(weights, content, style, settings, *, steps):
     settings = dataclasses.replace(settings, precision="float32")
     model = transfer.build_network(weights, settings)
     begin = time.perf_counter()
-    targets = functions.compute_targets(model, content, style, settings)
+    targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
     image = tf.Variable(content)
 
     def loss(image):
@@ -80,7 +80,7 @@ def run_ours(weights, content, style, settings):
     """Yield the laps of our loop, one an epoch; its clock counts all but building the network."""
     model = transfer.build_network(weights, settings)
     begin = time.perf_counter()
-    job = transfer.Transfer(model, content, style, content, settings)
+    job = transfer.Transfer(model, content, [functions.Style(style)], content, settings)
     spent, seconds, losses = 0.0, [], []
     for iterate in job.run():
         spent += time.perf_counter() - begin

@@ -1,0 +1,131 @@
+"""A headless Chromium, if the machine has one, spoken to through a pipe: no package needed.
+
+The DevTools protocol: https://chromedevtools.github.io/devtools-protocol/
+"""
+
+import fcntl
+import json
+import os
+import select
+import shutil
+import subprocess
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CACHES = (".cache/ms-playwright", "Library/Caches/ms-playwright")
+IN_CACHE = ("chromium*/chrome-linux*/chrome", "chromium*/chrome-linux*/headless_shell")
+SECONDS = 60  # to wait for an answer
+
+
+def find():
+    """Return the path of a Chromium, also of one that Playwright downloaded, or None."""
+    installed = filter(None, map(shutil.which, NAMES))
+    cached = (
+        str(each)
+        for cache in CACHES
+        for pattern in IN_CACHE
+        for each in sorted(Path.home().joinpath(cache).glob(pattern))
+    )
+    return next(installed, None) or next(cached, None)
+
+
+class Chromium:
+    """A browser with one tab.
+
+    Args:
+        executable: from `find`.
+        profile: an empty folder.
+    """
+
+    def __init__(self, executable, profile):
+        flags = ["--headless", "--disable-gpu", "--disable-dev-shm-usage"]
+        if os.geteuid() == 0:  # as in a container: its sandbox does not start there
+            flags.append("--no-sandbox")
+        flags += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
+        ends = [high(each) for each in (*os.pipe(), *os.pipe())]
+        theirs_in, self.input, self.output, theirs_out = ends
+        # It reads commands from descriptor 3 and answers on 4.
+        command = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
+        self.process = subprocess.Popen(
+            ["bash", "-c", command, executable, *flags],
+            pass_fds=(theirs_in, theirs_out),
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self.pending = b""
+        self.number = 0
+        self.session = None
+        tabs = self.call("Target.getTargets")["targetInfos"]
+        tab = next(each["targetId"] for each in tabs if each["type"] == "page")
+        self.session = self.call("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
+        self.call("Page.enable")
+
+    def call(self, method, **parameters):
+        """Send a command and return its result."""
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self.input, json.dumps(message).encode() + b"\0")
+        reply = self.wait_for(lambda each: each.get("id") == self.number)
+        if "error" in reply:
+            raise RuntimeError(f"{method}: {reply['error']}")
+        return reply["result"]
+
+    def wait_for(self, wanted):
+        """Read messages up to the first one that is wanted."""
+        while True:
+            while b"\0" not in self.pending:
+                if not select.select([self.output], [], [], SECONDS)[0]:
+                    raise TimeoutError(f"Chromium did not answer within {SECONDS} s")
+                data = os.read(self.output, 2**20)
+                if not data:
+                    raise RuntimeError(f"Chromium ended with status {self.process.wait()}")
+                self.pending += data
+            line, _, self.pending = self.pending.partition(b"\0")
+            message = json.loads(line)
+            if wanted(message):
+                return message
+
+    def open(self, path, fragment=""):
+        """Load a file, as a person does who opens it from the disk."""
+        self.call("Page.navigate", url="about:blank")
+        self.call("Page.navigate", url=path.absolute().as_uri() + fragment)
+        # The load may have ended before the answer to the command.
+        self.evaluate(
+            "new Promise(done => document.readyState == 'complete' ? done(0) : "
+            "addEventListener('load', () => done(0)))"
+        )
+
+    def evaluate(self, expression):
+        """Return the value of a JavaScript expression; a promise is waited for."""
+        outcome = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in outcome:
+            raise RuntimeError(outcome["exceptionDetails"])
+        return outcome["result"].get("value")
+
+    def press(self, key, code):
+        """Press a key and let it go. `code`: its Windows virtual key code."""
+        names = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **names)
+
+    def close(self):
+        """End the browser."""
+        os.close(self.input)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.output)
+
+
+def high(descriptor):
+    """Move a descriptor out of the way of 3 and 4."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 20)
+    os.close(descriptor)
+    return moved

@@ -286,7 +286,7 @@ class Targets(NamedTuple):
     weights: Any
 
 
-def compute_targets(model, content, styles, settings, *, mask=None):
+def compute_targets(model, content, styles, settings, *, mask=None, descriptions=None):
     """Compute the photo's features and the statistics of the style pictures.
 
     Args:
@@ -296,10 +296,12 @@ def compute_targets(model, content, styles, settings, *, mask=None):
         settings: layers, statistics, and the weights of the losses.
         mask: (1, height, width, regions): how much a pixel of the content belongs to each; None
             if there is one region, which is everything.
+        descriptions: of `describe_picture` for each style, where they are known.
     """
     features = look(model, content, border=settings.border)
     content_features = {name: features[name] for name in settings.content_layers}
-    descriptions = [describe_picture(model, style, settings) for style in styles]
+    if descriptions is None:
+        descriptions = [describe_picture(model, style, settings) for style in styles]
     shares = list(zip(*(style.shares for style in styles)))  # by region
     areas = [1.0] if mask is None else [float(each) for each in mask.mean(axis=(0, 1, 2))]
     style = {}

@@ -86,6 +86,22 @@ def expand(path):
     return [str(each) for each in found]
 
 
+def read_text(path, key):
+    """Return a text entry of a PNG.
+
+    Raises:
+        files.FileError: the file is no PNG, or has no such entry.
+    """
+    data = files.read(path, remedy="give a result.png of this program")
+    try:
+        image = Image.open(io.BytesIO(data), formats=("PNG",))
+        image.load()  # the entry may come after the pixels
+        return image.text[key]
+    except Exception:  # as of `open_header`, and KeyError
+        reason = "is no PNG with a record of settings"
+        raise files.FileError(path, reason, "give a result.png of this program") from None
+
+
 def open_header(path, data):
     """Let Pillow read the header, and raise FileError unless format, size and checksums will do."""
     try:

@@ -1,12 +1,15 @@
 """The command line: `python main.py --content photo.jpg --style painting.jpg`."""
 
+import functools
 import math
+import operator
 import sys
 import time
 from pathlib import Path
 
 import click
 
+import config
 import files
 from console import ERASE_LINE, LOADING, Console, open_missing_streams
 from settings import FIELDS, VERSION, Settings, check
@@ -76,7 +79,20 @@ def setting(section, name, *flags, shown_default=True):
         show_default=shown_default,
         callback=validate,
         help=field.metadata["meaning"],
+        envvar=[f"STYLE_{flag[2:].upper().replace('-', '_')}" for flag in flags],
     )
+
+
+def from_file(context, parameter, value):
+    """Take settings from a recipe or a TOML file as defaults; the file goes before the recipe."""
+    if value is not None:
+        flags = {each.name: each.opts for each in context.command.params if each.name in FIELDS}
+        known = {flag[2:]: name for name, opts in flags.items() for flag in opts}
+        read = config.read_recipe if parameter.name == "recipe" else config.read
+        context.meta[parameter.name] = read(value, known)
+        found = (context.meta.get(name, {}) for name in ("recipe", "config"))
+        context.default_map = functools.reduce(operator.or_, found)
+    return value
 
 
 def plain(section, *flags, **keywords):
@@ -89,7 +105,14 @@ def plain(section, *flags, **keywords):
     help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@plain("Common options", "-c", "--content", metavar="PICTURE", help="The photo to repaint.")
+@plain(
+    "Common options",
+    "-c",
+    "--content",
+    metavar="PICTURE",
+    multiple=True,
+    help="The photo to repaint; several, or a folder, are done one after the other.",
+)
 @plain(
     "Common options",
     "-s",
@@ -104,6 +127,22 @@ def plain(section, *flags, **keywords):
     "--output",
     metavar="DIR",
     help="Folder of the run.  [default: data/output/<content>-<style>]",
+)
+@plain(
+    "Common options",
+    "--recipe",
+    type=click.Choice(config.list_recipes()),
+    is_eager=True,
+    callback=from_file,
+    help="The settings of a published system, see recipes/; other options go before.",
+)
+@plain(
+    "Common options",
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    callback=from_file,
+    help="Settings from a TOML file: the long options without their dashes.",
 )
 @setting("Common options", "size", "--size")
 @setting("Common options", "content_weight", "--alpha", "--content-weight")
@@ -162,6 +201,9 @@ def plain(section, *flags, **keywords):
 )
 @plain("Run", "--dry-run", is_flag=True, help="Say what the run would cost, and stop.")
 @plain("Run", "--resume", metavar="DIR", help="Continue the run in a folder; --epochs may grow.")
+@plain(
+    "Run", "--from-image", metavar="RESULT", help="Run again what made a result.png, by its record."
+)
 @plain("Run", "--overwrite", is_flag=True, help="Replace the run that the folder holds.")
 @plain("Run", "-q", "--quiet", is_flag=True, help="Print nothing but errors and the result's path.")
 @plain("Run", "-v", "--verbose", is_flag=True, help="Print the libraries' messages too.")
@@ -176,6 +218,7 @@ def command(
     output,
     summary,
     resume,
+    from_image,
     overwrite,
     quiet,
     verbose,
@@ -184,12 +227,14 @@ def command(
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
     budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
+    for name in ("recipe", "config"):  # their settings are among the options by now
+        options.pop(name)
     settings = collect(options)
     console = Console(quiet=quiet, verbose=verbose)
     if summary:
         print_summary(settings, console)
         return
-    check_paths(context, resume)
+    check_paths(context, resume, from_image)
     # From here on things take time, be it the import of Pillow: say so first.
     console.pass_on(LOADING)
     import runs
@@ -199,21 +244,55 @@ def command(
     if resume:
         stylise.resume(Path(resume), given(context, options), console, deadline)
         return
-    inputs = collect_inputs(content, style, content_mask, style_mask, settings)
-    folder = runs.choose_folder(output, content, inputs["style"])
+    record = None
+    if from_image:
+        if flags := given(context, options):
+            raise click.UsageError(f"--from-image repeats a run as it was; leave out {min(flags)}")
+        record, settings = runs.read_image(from_image)
+        inputs = runs.locate_inputs(record)
+        contents = [inputs["content"]]
+    else:
+        import images
+
+        contents = [path for each in content for path in images.expand(each)]
+        masks = (content_mask, style_mask)
+        inputs = collect_inputs(contents[0], style, *masks, settings)
+    if len(contents) > 1:
+        several(contents, inputs, settings, output, console, overwrite=overwrite)
+        return
+    folder = runs.choose_folder(output, contents[0], inputs["style"])
     runs.check_folder(folder, inputs.values(), overwrite=overwrite)
-    stylise.start(inputs, None if dry_run else folder, settings, console, deadline)
+    folder = None if dry_run else folder
+    stylise.start(inputs, folder, settings, console, deadline, expected=record)
 
 
-def check_paths(context, resume):
+def check_paths(context, resume, from_image):
     """Refuse a command without pictures, and one that names any for a run to be continued."""
     taken = ("content", "style", "content_mask", "style_mask", "output", "overwrite", "dry_run")
+    taken += ("recipe", "config")
     for name in taken:
         flag = f"--{name.replace('_', '-')}"
-        if resume and context.params[name]:
-            raise click.UsageError(f"{flag} does not go with --resume, which continues a run as is")
-        if not resume and name in ("content", "style") and not context.params[name]:
+        alike = name in ("output", "overwrite", "dry_run")  # a new run may go where it likes
+        if context.params[name] and (resume or (from_image and not alike)):
+            other = "--resume" if resume else "--from-image"
+            raise click.UsageError(
+                f"{flag} does not go with {other}, which repeats a run as it was"
+            )
+        bare = not (resume or from_image)
+        if bare and name in ("content", "style") and not context.params[name]:
             raise click.UsageError(f"{flag} is missing; name a picture file.")
+
+
+def several(contents, inputs, settings, output, console, *, overwrite):
+    """Repaint several photos, one after the other."""
+    import runs
+    import sweep
+
+    if "content mask" in inputs:
+        raise click.UsageError("--content-mask is for one photo; give one --content")
+    folder = Path(output) if output else runs.OUTPUT / f"batch-{Path(inputs['style']).stem}"
+    everything = {content: inputs | {"content": content} for content in contents}
+    sweep.batch(contents, everything.get, settings, folder, console, overwrite=overwrite)
 
 
 def collect_inputs(content, styles, content_mask, style_masks, settings):
@@ -247,12 +326,12 @@ def collect_inputs(content, styles, content_mask, style_masks, settings):
 
 
 def given(context, options):
-    """Return those of the options, by name, that are not just defaults."""
-    default = click.core.ParameterSource.DEFAULT
+    """Return those of the options, by name, that stand on the command line itself."""
+    there = click.core.ParameterSource.COMMANDLINE
     return {
         name: value
         for name, value in options.items()
-        if context.get_parameter_source(name) is not default
+        if context.get_parameter_source(name) is there
     }
 
 
@@ -291,9 +370,18 @@ def main():
     open_missing_streams()
     try:
         arguments = sys.argv[1:] or ["--help"]
-        command.main(arguments, prog_name="python main.py", standalone_mode=False)
-    except click.ClickException as error:
+        if arguments[0] == "sweep":
+            import sweep
+
+            chosen, name = sweep.build_command(Command, command.params), "python main.py sweep"
+            arguments = arguments[1:] or ["--help"]
+        else:
+            chosen, name = command, "python main.py"
+        chosen.main(arguments, prog_name=name, standalone_mode=False)
+    except (click.UsageError, click.FileError) as error:
         fail(error.format_message(), EXIT_BAD_INPUT)
+    except click.ClickException as error:
+        fail(error.format_message(), EXIT_FAILED)
     except files.FileError as error:
         fail(error, EXIT_BAD_INPUT)
     except (OSError, ArithmeticError) as error:

@@ -294,8 +294,10 @@ def command_words(record):
     Options at their default are left out.
     """
     words = ["python", "main.py"]
-    for role in ROLES[:2]:
-        words += [f"--{role}", record["inputs"][role]["path"]]
+    for role, each in record["inputs"].items():
+        if role != "init":  # is among the settings
+            flag = role.rstrip("0123456789 ").replace(" ", "-")
+            words += [f"--{flag}", files.printable(each["path"])]
     for name, value in record["settings"].items():
         if is_changed(name, value):
             words += option_words(name, value)

@@ -1,6 +1,7 @@
 """Pictures of a run: the curves of its losses, the animation of its frames."""
 
 import matplotlib
+import numpy as np
 from PIL import Image
 
 import files
@@ -84,3 +85,35 @@ def shared_palette(pictures):
     for row, sample in enumerate(samples):
         sheet.paste(sample, (0, 160 * row))
     return sheet.quantize(256, method=Image.Quantize.MEDIANCUT)
+
+
+def draw_sheet(path, *, title, rows, columns, cells):
+    """Draw a labelled grid of pictures.
+
+    Args:
+        path: of the PNG.
+        rows, columns: their labels.
+        cells: from (row, column) to the path of a picture; what is missing stays empty.
+    """
+    pictures = {place: load_frame(cell) for place, cell in cells.items()}
+    first = next(iter(pictures.values()), None)
+    ratio = first.height / first.width if first else 1.0
+    width = max(1.6, min(3.2, 16 / len(columns)))  # inches
+    size = (width * len(columns) + 0.5, width * ratio * len(rows) + 0.8)
+    figure, grid = pyplot.subplots(
+        len(rows), len(columns), figsize=size, dpi=120, squeeze=False, layout="constrained"
+    )
+    for (row, column), axes in ((place, grid[place]) for place in np.ndindex(grid.shape)):
+        axes.set(xticks=[], yticks=[])
+        if (row, column) in pictures:
+            axes.imshow(pictures[row, column], aspect="equal", interpolation="antialiased")
+        else:
+            axes.text(0.5, 0.5, "failed", ha="center", va="center", transform=axes.transAxes)
+        if row == 0:
+            axes.set_title(columns[column], fontsize=9)
+        if column == 0:
+            axes.set_ylabel(rows[row], fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    with files.writing(path) as file:
+        figure.savefig(file, format="png", metadata={"Software": None})
+    pyplot.close(figure)

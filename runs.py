@@ -25,7 +25,8 @@ from settings import VERSION, Settings
 COLUMNS = ("epoch", "step", "content", "style", "total_variation", "total")
 RECORD = "run.json"
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.previous.npz")
-FILES = ("result.png", "progress.gif", "losses.csv", "losses.png", RECORD, *CHECKPOINTS)
+PICTURES = ("result.png", "progress.gif", "losses.png")
+FILES = (*PICTURES, "losses.csv", "report.html", RECORD, *CHECKPOINTS)
 RECORDED = (
     *("settings", "inputs", "weights", "size", "versions"),
     *("working_folder", "device", "precision"),
@@ -245,8 +246,11 @@ class Run:
         text = json.dumps(self.record | (measured or {}), indent=2)
         files.write_text(self.path(RECORD), text + "\n")
 
-    def save_result(self):
+    def save_result(self, *, finished):
         """Write `result.png`, which carries what made it but no time and no place; `run.json`.
+
+        Args:
+            finished: whether nothing is left to do.
 
         Raises:
             OSError: a file could not be written.
@@ -262,14 +266,15 @@ class Run:
                 "total_seconds": time.monotonic() - self.begin,
                 "steps_done": self.steps_done,
                 "steps_taken_back": self.taken_back,
+                "finished": finished,
                 "final_losses": dict(zip(COLUMNS[2:], map(float, self.history[-1]))),
             }
         )
 
-    def close(self, *, is_over):
-        """Let others into the folder; a run that is over needs no second checkpoint."""
+    def close(self, *, finished):
+        """Let others into the folder; a run that is finished needs no second checkpoint."""
         self.writer.finish()
-        if is_over:
+        if finished:
             self.path(CHECKPOINTS[1]).unlink(missing_ok=True)
         self.lock.release()
 
@@ -315,10 +320,23 @@ def read_record(folder):
     path = Path(folder) / RECORD
     if not path.exists():
         raise files.FileError(folder, "holds no run", "name the folder of a run with --resume")
-    data = files.read(path, remedy="start anew with --overwrite")
+    return parse_record(path, files.read(path, remedy="start anew with --overwrite"))
+
+
+def read_image(path):
+    """Read the record that a `result.png` carries; return and raise as `read_record`.
+
+    Its paths are relative to where this process runs, since the picture names no place.
+    """
+    return parse_record(path, images.read_text(path, "Settings"), working_folder="")
+
+
+def parse_record(path, text, **more):
+    """Turn the text of a record into (record, settings)."""
     try:
-        record = json.loads(data)
+        record = json.loads(text) | more
         fingerprint(record)
+        locate_inputs(record)
         values = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in record["settings"].items()
@@ -326,7 +344,16 @@ def read_record(folder):
         return {name: record[name] for name in RECORDED if name in record}, Settings(**values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"is not the record of a run of version {VERSION} ({error})"
-        raise files.FileError(path, reason, "start anew with --overwrite") from None
+        raise files.FileError(path, reason, "start anew") from None
+
+
+def is_finished(folder):
+    """Tell whether a folder holds a run that has nothing left to do."""
+    path = Path(folder) / RECORD
+    try:
+        return json.loads(files.read(path, remedy=""))["finished"] is True
+    except (ValueError, KeyError, TypeError):  # FileError is a ValueError, too
+        return False
 
 
 def locate_inputs(record):

@@ -22,13 +22,46 @@ from interrupts import Interrupts
 EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
 
-def start(inputs, folder, settings, console, deadline):
+class Workshop:
+    """What runs share: the compiled training of the last one, for as long as it fits."""
+
+    def __init__(self):
+        self.key = self.training = None
+
+    def prepare(self, network, settings, kind):
+        """Return the `training.Training` for a network and settings.
+
+        Args:
+            kind: whatever else its targets' structure depends on.
+
+        Raises:
+            click.UsageError: the network does not reach up to the deepest layer.
+        """
+        import training
+        import transfer
+
+        key = (network.sha256, training.compiled_for(settings), kind)
+        if key != self.key:
+            self.key = self.training = None  # lets go of the old one's memory first
+            try:
+                model = transfer.build_network(network, settings)
+            except ValueError as error:
+                remedy = "choose other weights or layers"
+                raise click.UsageError(f"--weights: {error}; {remedy}") from None
+            self.training = training.Training(model, settings)
+            self.key = key
+        return self.training
+
+
+def start(inputs, folder, settings, console, deadline=None, workshop=None, expected=None):
     """Make a picture.
 
     Args:
         inputs: paths of the pictures by role: `content`, `style` and perhaps `init`.
         folder: where the run goes; None for a dry run.
         deadline: by `time.monotonic()`, or None.
+        workshop: a `Workshop` that several runs share, or None.
+        expected: the record of a run that had the same inputs and weights, or None.
 
     Raises:
         files.FileError: a file cannot be used.
@@ -38,11 +71,13 @@ def start(inputs, folder, settings, console, deadline):
     """
     pictures = load_pictures(inputs, console)
     network = load_weights(settings.weights, settings, console)
+    if expected:
+        check_unchanged(expected, pictures, network)
     settings = dataclasses.replace(settings, weights=network.source)
     sizes = choose_sizes(pictures, settings)
     check_memory(sizes["content"], network, settings)
     console.say(LOADING)
-    job = build(network, pictures, sizes, settings, console)
+    job = build(workshop or Workshop(), network, pictures, sizes, settings, console)
     console.say(describe(job, network))
     if network.notice:
         console.say(f"Note: {network.notice}")
@@ -52,17 +87,16 @@ def start(inputs, folder, settings, console, deadline):
     record = runs.describe(job.settings, pictures, network, sizes["content"])
     record |= {"device": job.device, "precision": job.precision}
     run = runs.Run.create(folder, record)
-    run.alpha = pictures["content"].alpha if settings.keep_alpha else None
-    complete(run, job, console, deadline)
+    complete(run, pictures, job, console, deadline)
 
 
-def resume(folder, given, console, deadline):
+def resume(folder, given, console, deadline=None, workshop=None):
     """Continue the run that a folder holds.
 
     Args:
         folder: a `Path`.
         given: settings by name that the user gave; only more epochs are allowed to differ.
-        console, deadline: as for `start`.
+        console, deadline, workshop: as for `start`.
 
     Raises:
         As `start`.
@@ -78,12 +112,12 @@ def resume(folder, given, console, deadline):
     if notice:
         console.say(f"Note: {notice}")
     console.say(LOADING)
-    job = build(network, pictures, choose_sizes(pictures, settings), settings, console, saved)
+    sizes = choose_sizes(pictures, settings)
+    job = build(workshop or Workshop(), network, pictures, sizes, settings, console, saved)
     console.say(f"{describe(job, network)}, continuing after step {run.steps_done}")
     run.image = job.picture if saved else None
-    run.alpha = pictures["content"].alpha if settings.keep_alpha else None
     plan(job, network, console, None)
-    complete(run, job, console, deadline)
+    complete(run, pictures, job, console, deadline)
 
 
 def change(settings, given):
@@ -173,7 +207,7 @@ def check_memory(size, network, settings):
         )
 
 
-def build(network, pictures, sizes, settings, console, saved=None):
+def build(workshop, network, pictures, sizes, settings, console, saved=None):
     """Load TensorFlow and build the `transfer.Transfer`."""
     tensors = {role: images.to_tensor(picture, sizes[role]) for role, picture in pictures.items()}
     photo, mode = tensors["content"], settings.preserve_color
@@ -186,11 +220,9 @@ def build(network, pictures, sizes, settings, console, saved=None):
         begin = transfer.start_image(content, tensors.get("init", styles[0].picture), settings)
         show = functools.partial(colour.restore, content=photo, mode=mode)
         keywords = {"mask": mask, "show": show, "saved": saved}
-        try:
-            model = transfer.build_network(network, settings)
-        except ValueError as error:
-            raise click.UsageError(f"--weights: {error}; choose other weights or layers") from None
-        return transfer.Transfer(model, content, styles, begin, settings, **keywords)
+        regions = () if mask is None else tuple(style.shares for style in styles)
+        training = workshop.prepare(network, settings, regions)
+        return transfer.Transfer(training, content, styles, begin, settings, **keywords)
 
 
 def learn_from(pictures, sizes, tensors, settings):
@@ -253,11 +285,12 @@ def plan(job, network, console, deadline):
     )
 
 
-def complete(run, job, console, deadline):
+def complete(run, pictures, job, console, deadline):
     """Train to the end, or until asked to stop, and write the result; exit if asked to stop."""
+    run.alpha = pictures["content"].alpha if job.settings.keep_alpha else None
     number = train(run, job, console, deadline)
-    finish(run, console)
-    run.close(is_over=job.is_finished)
+    finish(run, pictures, console, finished=job.is_finished)
+    run.close(finished=job.is_finished)
     if number:
         folder = shlex.quote(files.printable(run.folder))
         console.say(f"Stopped after {run.steps_done} steps; to continue:")
@@ -286,15 +319,18 @@ def train(run, job, console, deadline):
     return interrupts.number
 
 
-def finish(run, console):
-    """Write the result, the curves and the animation, and print the result's path."""
-    console.pass_on("Writing the result, the curves and the animation …")
-    run.save_result()
+def finish(run, pictures, console, *, finished):
+    """Write the result and what shows how it came about, and print the result's path."""
+    console.pass_on("Writing the result, the curves, the animation and the report …")
+    run.save_result(finished=finished)
     with console.silence():
+        import page
         import report
 
         report.draw_losses(run.rows, run.path("losses.png"))
         report.animate(run.frames, run.path("progress.gif"))
+        shown = {role: pictures[role].pixels for role in ("content", "style")}
+        page.write_report(run.folder, pictures=shown)
     console.erase()
     if run.taken_back:
         console.say(f"Note: {run.taken_back} steps raised the loss beyond reason; taken back")

@@ -1,13 +1,25 @@
 """The training of one image: targets, state of the optimiser, and the compiled steps."""
 
+import dataclasses
+import hashlib
 import time
+from collections import OrderedDict
 
+import numpy as np
 import tensorflow as tf
 
 import functions
 import optimizers
+from settings import FIELDS
 
 SECONDS_BETWEEN_REPORTS = 1.0
+DESCRIPTIONS = 32  # of style pictures that a training keeps
+#: Settings that the compiled steps do not depend on, so that runs may share them.
+FREE = (
+    *("size", "content_weight", "style_weight", "tv_weight", "epochs", "steps", "weights"),
+    *("style_scale", "init", "enlarge", "seed", "scales", "patience", "layer_weights"),
+    *("preserve_color", "blend", "keep_alpha"),
+)
 
 
 class Training:
@@ -24,6 +36,7 @@ class Training:
         self.optimizer = build_optimizer(settings)
         self.evaluate = functions.build_evaluation(model, settings)
         self.train = None
+        self.descriptions = OrderedDict()
         self.targets = None
         self.state = None
         self.chunk = 1
@@ -46,6 +59,20 @@ class Training:
         if self.train is None:
             arguments = (self.evaluate, self.optimizer, self.state, self.targets)
             self.train = functions.build_training(*arguments)
+
+    def describe(self, style):
+        """Return `functions.describe_picture` of a `functions.Style`; the last ones are kept."""
+        parts = (style.picture, np.zeros(0) if style.mask is None else style.mask)
+        key = hashlib.sha256(repr((style.shares, [part.shape for part in parts])).encode())
+        for part in parts:
+            key.update(np.ascontiguousarray(part))
+        key = key.digest()
+        if key not in self.descriptions:
+            found = functions.describe_picture(self.model, style, self.settings)
+            self.descriptions[key] = found
+            if len(self.descriptions) > DESCRIPTIONS:
+                self.descriptions.popitem(last=False)
+        return self.descriptions[key]
 
     @property
     def picture(self):
@@ -85,6 +112,12 @@ class Training:
         _, seconds = self.run(2)
         self.state = state
         return seconds
+
+
+def compiled_for(settings):
+    """Return the settings with all that the compiled steps do not depend on at its default."""
+    defaults = {name: FIELDS[name].default for name in FREE}
+    return dataclasses.replace(settings, **defaults)
 
 
 def build_optimizer(settings):

@@ -13,7 +13,6 @@ import tensorflow as tf
 import functions
 import optimizers
 import schedule
-from training import Training
 
 SETTLED = 0.001  # a loss that falls by less than this share has settled
 
@@ -145,7 +144,7 @@ class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
     Args:
-        model: from `build_network`.
+        training: a `training.Training` of like settings; it may have served another transfer.
         content: image (1, height, width, 3).
         styles: a list of `functions.Style`; their sizes may differ.
         start: image of the content's size.
@@ -159,11 +158,11 @@ class Transfer:
     """
 
     def __init__(
-        self, model, content, styles, start, settings, *, mask=None, show=np.asarray, saved=None
+        self, training, content, styles, start, settings, *, mask=None, show=np.asarray, saved=None
     ):
         keras.utils.set_random_seed(settings.seed)
         tf.config.experimental.enable_op_determinism()
-        self.model = model
+        self.training = training
         self.content = content
         self.styles = styles
         self.mask = mask
@@ -176,7 +175,6 @@ class Transfer:
         sides = [self.shape, *(style.picture.shape[1:3] for style in styles)]
         smallest = min(side for pair in sides for side in pair)
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
-        self.training = Training(model, settings)
         self.position = Position()
         self.is_new = saved is None
         if saved:
@@ -205,7 +203,14 @@ class Transfer:
             picture = resize(style.picture, self.factor)
             their_mask = resize_mask(style.mask, picture.shape[1:3])
             styles.append(functions.Style(picture, style.shares, their_mask))
-        return functions.compute_targets(self.model, photo, styles, self.settings, mask=mask)
+        return functions.compute_targets(
+            self.training.model,
+            photo,
+            styles,
+            self.settings,
+            mask=mask,
+            descriptions=[self.training.describe(style) for style in styles],
+        )
 
     def save(self):
         """Return all there is to know in order to continue: (arrays, header).

@@ -76,8 +76,8 @@ def finished(tmp_path, content, style):
     for epoch, known in enumerate((rows[:0], rows[:2], rows[2:])):
         image = np.full((1, 6, 8, 3), epoch / 4, np.float32)
         run.add(Iterate(epoch, 2 * epoch, known, image, 0.5 * epoch or None), Job())
-    run.save_result()
-    run.close(is_over=True)
+    run.save_result(finished=True)
+    run.close(finished=True)
     return run
 
 

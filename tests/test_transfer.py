@@ -28,7 +28,12 @@ def pictures(*sizes):
 
 def transfer_of(network, photo, painting, settings, **keywords):
     return transfer.Transfer(
-        network, photo, [functions.Style(painting)], photo, settings, **keywords
+        training.Training(network, settings),
+        photo,
+        [functions.Style(painting)],
+        photo,
+        settings,
+        **keywords,
     )
 
 

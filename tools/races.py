@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import functions
+import training
 import transfer
 from settings import Settings
 from tools import textbook
@@ -80,7 +81,9 @@ def run_ours(weights, content, style, settings):
     """Yield the laps of our loop, one an epoch; its clock counts all but building the network."""
     model = transfer.build_network(weights, settings)
     begin = time.perf_counter()
-    job = transfer.Transfer(model, content, [functions.Style(style)], content, settings)
+    job = transfer.Transfer(
+        training.Training(model, settings), content, [functions.Style(style)], content, settings
+    )
     spent, seconds, losses = 0.0, [], []
     for iterate in job.run():
         spent += time.perf_counter() - begin

@@ -76,7 +76,7 @@ def start(inputs, folder, settings, console, deadline=None, workshop=None, expec
     settings = dataclasses.replace(settings, weights=network.source)
     sizes = choose_sizes(pictures, settings)
     check_memory(sizes["content"], network, settings)
-    console.say(LOADING)
+    say_loading(console)
     job = build(workshop or Workshop(), network, pictures, sizes, settings, console)
     console.say(describe(job, network))
     if network.notice:
@@ -111,7 +111,7 @@ def resume(folder, given, console, deadline=None, workshop=None):
     saved, notice = run.load_checkpoint()
     if notice:
         console.say(f"Note: {notice}")
-    console.say(LOADING)
+    say_loading(console)
     sizes = choose_sizes(pictures, settings)
     job = build(workshop or Workshop(), network, pictures, sizes, settings, console, saved)
     console.say(f"{describe(job, network)}, continuing after step {run.steps_done}")
@@ -128,6 +128,12 @@ def change(settings, given):
             more = " (or more)" if name == "epochs" else ""
             raise click.UsageError(f"--resume: {name} is {kept}{more} in that run, not {value}")
     return dataclasses.replace(settings, epochs=given.get("epochs", settings.epochs))
+
+
+def say_loading(console):
+    """Say what takes some seconds, unless an earlier run has done it."""
+    if "tensorflow" not in sys.modules:
+        console.say(LOADING)
 
 
 def load_pictures(inputs, console):

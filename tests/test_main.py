@@ -61,7 +61,7 @@ def test_the_folder_holds_everything(finished):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     frames = {f"frames/epoch_{epoch:04}.png" for epoch in range(3)}
     files = {"result.png", "progress.gif", "losses.csv", "losses.png", "run.json"}
-    files |= {"checkpoint.npz", ".lock"}
+    files |= {"checkpoint.npz", ".lock", "report.html"}
     assert names == frames | files
     assert len(list(csv.DictReader((folder / "losses.csv").open()))) == 7
     assert json.loads((folder / "run.json").read_text())["settings"]["epochs"] == 2
@@ -81,7 +81,7 @@ def test_the_first_frame_is_the_photo_and_the_last_the_result(finished, module_p
 
 def test_the_same_settings_give_the_same_bytes(finished):
     names = [str(path.relative_to(finished[0][1])) for path in finished[0][1].rglob("*.*")]
-    for name in set(names) - {"run.json", ".lock"}:
+    for name in set(names) - {"run.json", "report.html", ".lock"}:
         first, second = (folder.joinpath(name).read_bytes() for _, folder in finished)
         assert first == second, name
 
@@ -173,7 +173,8 @@ def test_bad_values_are_refused_by_name(run_main, content, style, tmp_path, flag
 def test_bad_pictures_are_refused_by_name(run_main, content, style, tmp_path, role):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(content.read_bytes()[:300])
-    for path in (broken, tmp_path / "missing.jpg", tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path in (broken, tmp_path / "missing.jpg", tmp_path / "empty"):
         paths = {"--content": content, "--style": style, role: path}
         refused(run_main(*(each for pair in paths.items() for each in pair)), str(path))
     assert not list((tmp_path / "cwd").iterdir())

@@ -240,7 +240,7 @@ def test_the_command_makes_the_same_settings(tmp_path):
     start = tree.text.index("python main.py")
     words = shlex.split(tree.text[start : tree.text.index("\n", start)])
     parsed = main.command.make_context("main.py", words[2:]).params
-    assert parsed["content"] == str(content)
+    assert parsed["content"] == (str(content),)
     assert {name: parsed[name] for name in FIELDS} == dataclasses.asdict(settings)
 
 

@@ -24,11 +24,20 @@ CAT_WAVES = ("cat", "waves")
 CAT_CIRCLES = ("cat", "circles")
 
 
+def blend(share, other):
+    """Return the arguments for a blend with another style."""
+    shares = ("--blend", f"{share:g}", "--blend", f"{1 - share:g}")
+    return ("--style", str(INPUT / f"{other}.jpg"), *shares, "--size", "320")
+
+
 def sweep(pair, option, values, *others):
     """List the pictures of one option's values: (label, pair, arguments)."""
     size = ("--size", "320", *others)
     return [(f"{option} {value}", pair, (option, value, *size)) for value in values]
 
+
+NIGHT = str(INPUT / "night_strokes.jpg")
+MASK = ("--content-mask", str(INPUT / "temple_mask.png"))
 
 #: Rows of pictures: an input by its name, or (label, (content, style), arguments of main.py).
 FIGURES = {
@@ -46,6 +55,24 @@ FIGURES = {
             ("--scales auto", TEMPLE_NIGHT, ()),
         ]
     ],
+    "colour": [sweep(TEMPLE_NIGHT, "--preserve-color", ("none", "symmetric", "luminance"))],
+    "blend": [
+        [
+            (f"{share:g} and {1 - share:g}", CAT_CIRCLES, blend(share, "waves"))
+            for share in (0.9, 0.5, 0.1)
+        ]
+    ],
+    "regions": [
+        [
+            "temple_mask",
+            ("one style: the rest stays", TEMPLE_NIGHT, (*MASK, "--size", "320")),
+            ("two styles", ("temple", "circles"), (*MASK, "--style", NIGHT, "--size", "320")),
+        ]
+    ],
+    "statistics": [
+        sweep(TEMPLE_NIGHT, "--style-loss", ("gram", "wasserstein", "mean-std")),
+        sweep(TEMPLE_NIGHT, "--layer-weights", ("equal", "geometric")),
+    ],
     "init": [
         [
             ("--init content", CAT_CIRCLES, ("--size", "320")),
@@ -56,10 +83,30 @@ FIGURES = {
 }
 
 
+def sheet():
+    """Draw docs/sweep.jpg: a sweep of β against total variation."""
+    command = [sys.executable, ROOT / "main.py", "sweep", "--weights", "compact", "--size", "256"]
+    command += ["--content", INPUT / "cat.jpg", "--style", INPUT / "waves.jpg"]
+    command += ["--beta", "20,200,2000", "--tv", "0,2,20", "--output", RUNS / "sweep"]
+    subprocess.run(command, check=True)
+    picture = Image.open(RUNS / "sweep" / "contact_sheet.png").convert("RGB")
+    picture.thumbnail((1000, 1000))
+    return picture
+
+
+def strip():
+    """Draw docs/epochs.jpg: the frames of one run."""
+    stylise(CAT_CIRCLES, ("--scales", "1", "--size", "320"))
+    frames = RUNS / "cat_circles_scales_1_size_320" / "frames"
+    paths = [frames / f"epoch_{epoch:04}.png" for epoch in (0, 1, 2, 4, 10)]
+    return assemble([[label(Image.open(path), f"epoch {int(path.stem[-4:])}") for path in paths]])
+
+
 def stylise(pair, arguments):
     """Run the program on a pair of samples, unless that was done before; return the picture."""
     content, style = pair
-    folder = RUNS / "_".join((content, style, *arguments)).replace("--", "")
+    words = (Path(word).stem if "/" in word else word for word in (content, style, *arguments))
+    folder = RUNS / "_".join(words).replace("--", "")
     if not (folder / "run.json").exists():
         command = [sys.executable, ROOT / "main.py", "--weights", "compact", "--overwrite"]
         command += ["--content", INPUT / f"{content}.jpg", "--style", INPUT / f"{style}.jpg"]
@@ -70,16 +117,22 @@ def stylise(pair, arguments):
 def draw(cell):
     """Return the labelled picture of a cell of `FIGURES`."""
     if isinstance(cell, str):
-        label, picture = cell.replace("_", " "), Image.open(INPUT / f"{cell}.jpg")
+        path = next(INPUT.glob(f"{cell}.*"))
+        text, picture = cell.replace("_", " "), Image.open(path)
     else:
-        label, pair, arguments = cell
+        text, pair, arguments = cell
         picture = stylise(pair, arguments)
+    return label(picture, text)
+
+
+def label(picture, text):
+    """Return a picture of the height of a figure, with a line of text above."""
     width = round(picture.width * HEIGHT / picture.height)
     sheet = Image.new("RGB", (width, HEIGHT + LABEL), "white")
     picture = picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
     sheet.paste(picture, (0, LABEL))
     font = ImageFont.load_default(15)
-    ImageDraw.Draw(sheet).text((2, 2), label, fill="black", font=font)
+    ImageDraw.Draw(sheet).text((2, 2), text, fill="black", font=font)
     return sheet
 
 
@@ -98,14 +151,20 @@ def assemble(rows):
     return sheet
 
 
+OTHERS = {"sweep": sheet, "epochs": strip}
+
+
 @click.command(help=__doc__.split("\n\n")[0])
-@click.argument("names", nargs=-1, type=click.Choice(list(FIGURES)))
+@click.argument("names", nargs=-1, type=click.Choice([*FIGURES, *OTHERS]))
 def main(names):
     """Make the figures that are named, or all of them."""
-    for name in names or FIGURES:
-        rows = [[draw(cell) for cell in row] for row in FIGURES[name]]
+    for name in names or (*FIGURES, *OTHERS):
+        if name in OTHERS:
+            figure = OTHERS[name]()
+        else:
+            figure = assemble([[draw(cell) for cell in row] for row in FIGURES[name]])
         path = ROOT / "docs" / f"{name}.jpg"
-        assemble(rows).save(path, quality=88)
+        figure.save(path, quality=88)
         print(path.relative_to(ROOT))
 
 

@@ -1,6 +1,7 @@
 """The command line: `python main.py --content photo.jpg --style painting.jpg`."""
 
 import functools
+import importlib.util
 import math
 import operator
 import sys
@@ -201,6 +202,14 @@ def plain(section, *flags, **keywords):
 )
 @plain("Run", "--dry-run", is_flag=True, help="Say what the run would cost, and stop.")
 @plain("Run", "--resume", metavar="DIR", help="Continue the run in a folder; --epochs may grow.")
+@plain("Run", "--webp", is_flag=True, help="Write progress.webp too: full size, full colour.")
+@plain(
+    "Run",
+    "--video",
+    is_flag=True,
+    callback=lambda _context, _parameter, wanted: wanted and check_video(),
+    help="Write progress.mp4 too (H.264); needs PyAV: pip install av.",
+)
 @plain(
     "Run", "--from-image", metavar="RESULT", help="Run again what made a result.png, by its record."
 )
@@ -227,6 +236,7 @@ def command(
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
     budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
+    animations = [name for name in ("webp", "video") if options.pop(name)]
     for name in ("recipe", "config"):  # their settings are among the options by now
         options.pop(name)
     settings = collect(options)
@@ -240,9 +250,10 @@ def command(
     import runs
     import stylise
 
+    workshop = stylise.Workshop(animations)
     deadline = began + budget - SECONDS_TO_WRITE if budget else None
     if resume:
-        stylise.resume(Path(resume), given(context, options), console, deadline)
+        stylise.resume(Path(resume), given(context, options), console, deadline, workshop)
         return
     record = None
     if from_image:
@@ -258,12 +269,13 @@ def command(
         masks = (content_mask, style_mask)
         inputs = collect_inputs(contents[0], style, *masks, settings)
     if len(contents) > 1:
-        several(contents, inputs, settings, output, console, overwrite=overwrite)
+        place = (output, console, workshop)
+        several(contents, inputs, settings, *place, overwrite=overwrite)
         return
     folder = runs.choose_folder(output, contents[0], inputs["style"])
     runs.check_folder(folder, inputs.values(), overwrite=overwrite)
     folder = None if dry_run else folder
-    stylise.start(inputs, folder, settings, console, deadline, expected=record)
+    stylise.start(inputs, folder, settings, console, deadline, workshop, expected=record)
 
 
 def check_paths(context, resume, from_image):
@@ -283,7 +295,7 @@ def check_paths(context, resume, from_image):
             raise click.UsageError(f"{flag} is missing; name a picture file.")
 
 
-def several(contents, inputs, settings, output, console, *, overwrite):
+def several(contents, inputs, settings, output, console, workshop, *, overwrite):
     """Repaint several photos, one after the other."""
     import runs
     import sweep
@@ -292,7 +304,8 @@ def several(contents, inputs, settings, output, console, *, overwrite):
         raise click.UsageError("--content-mask is for one photo; give one --content")
     folder = Path(output) if output else runs.OUTPUT / f"batch-{Path(inputs['style']).stem}"
     everything = {content: inputs | {"content": content} for content in contents}
-    sweep.batch(contents, everything.get, settings, folder, console, overwrite=overwrite)
+    place = (folder, console, workshop)
+    sweep.batch(contents, everything.get, settings, *place, overwrite=overwrite)
 
 
 def collect_inputs(content, styles, content_mask, style_masks, settings):
@@ -341,6 +354,13 @@ def collect(options):
         return Settings(**options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+
+
+def check_video():
+    """Refuse --video where PyAV is missing: long before the run, which would end with it."""
+    if importlib.util.find_spec("av") is None:
+        raise click.UsageError("--video needs PyAV; install it with: python -m pip install av")
+    return True
 
 
 def parse_duration(text):

@@ -1,4 +1,6 @@
-"""Pictures of a run: the curves of its losses, the animation of its frames."""
+"""Pictures of a run: the curves of its losses, animations of its frames, contact sheets."""
+
+import io
 
 import matplotlib
 import numpy as np
@@ -13,6 +15,7 @@ GIF_WIDTH = 480
 GIF_FRAMES = 100
 FRAME_MILLISECONDS = 150
 LAST_FRAME_MILLISECONDS = 2000
+VIDEO_RATE = 10  # frames a second
 
 
 def draw_losses(rows, path):
@@ -63,10 +66,56 @@ def animate(frames, path):
         )
 
 
+def animate_webp(frames, path):
+    """Write the frames as an endless WebP: their own size and colours, at most 100 of them."""
+    pictures = [read_frame(frame) for frame in evenly(frames, GIF_FRAMES)]
+    durations = [FRAME_MILLISECONDS] * (len(pictures) - 1) + [LAST_FRAME_MILLISECONDS]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+        quality=85,
+    )
+    files.write(path, buffer.getvalue())
+
+
+def film(frames, path):
+    """Write the frames as an MP4 (H.264, yuv420p) of 10 a second; the last one stays.
+
+    The sides are made even, as the format wants them, by repeating the last row or column.
+
+    Raises:
+        ImportError: PyAV is not installed.
+    """
+    import av
+
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=VIDEO_RATE)
+        stream.pix_fmt = "yuv420p"
+        stream.width, stream.height = (side + side % 2 for side in read_frame(frames[0]).size)
+        for frame in [*frames, *frames[-1:] * VIDEO_RATE * 2]:
+            pixels = np.asarray(read_frame(frame))
+            height, width = pixels.shape[:2]
+            pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    files.write(path, buffer.getvalue())
+
+
+def read_frame(path):
+    """Read a frame as it is."""
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
+
+
 def load_frame(path):
     """Read a frame, at most 480 px wide."""
-    with Image.open(path) as picture:
-        rgb = picture.convert("RGB")
+    rgb = read_frame(path)
     width = min(GIF_WIDTH, rgb.width)
     return rgb.resize((width, max(1, round(rgb.height * width / rgb.width))), Image.LANCZOS)
 

@@ -25,7 +25,7 @@ from settings import VERSION, Settings
 COLUMNS = ("epoch", "step", "content", "style", "total_variation", "total")
 RECORD = "run.json"
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.previous.npz")
-PICTURES = ("result.png", "progress.gif", "losses.png")
+PICTURES = ("result.png", "progress.gif", "progress.webp", "progress.mp4", "losses.png")
 FILES = (*PICTURES, "losses.csv", "report.html", RECORD, *CHECKPOINTS)
 RECORDED = (
     *("settings", "inputs", "weights", "size", "versions"),

@@ -23,9 +23,14 @@ EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
 
 class Workshop:
-    """What runs share: the compiled training of the last one, for as long as it fits."""
+    """What runs share: the compiled training of the last one, for as long as it fits.
 
-    def __init__(self):
+    Args:
+        animations: what is wanted besides the GIF: `webp`, `video`.
+    """
+
+    def __init__(self, animations=()):
+        self.animations = animations
         self.key = self.training = None
 
     def prepare(self, network, settings, kind):
@@ -69,6 +74,7 @@ def start(inputs, folder, settings, console, deadline=None, workshop=None, expec
         ArithmeticError: the loss diverged.
         OSError: a file could not be written.
     """
+    workshop = workshop or Workshop()
     pictures = load_pictures(inputs, console)
     network = load_weights(settings.weights, settings, console)
     if expected:
@@ -77,7 +83,7 @@ def start(inputs, folder, settings, console, deadline=None, workshop=None, expec
     sizes = choose_sizes(pictures, settings)
     check_memory(sizes["content"], network, settings)
     say_loading(console)
-    job = build(workshop or Workshop(), network, pictures, sizes, settings, console)
+    job = build(workshop, network, pictures, sizes, settings, console)
     console.say(describe(job, network))
     if network.notice:
         console.say(f"Note: {network.notice}")
@@ -87,7 +93,7 @@ def start(inputs, folder, settings, console, deadline=None, workshop=None, expec
     record = runs.describe(job.settings, pictures, network, sizes["content"])
     record |= {"device": job.device, "precision": job.precision}
     run = runs.Run.create(folder, record)
-    complete(run, pictures, job, console, deadline)
+    complete(run, pictures, job, console, deadline, workshop.animations)
 
 
 def resume(folder, given, console, deadline=None, workshop=None):
@@ -101,6 +107,7 @@ def resume(folder, given, console, deadline=None, workshop=None):
     Raises:
         As `start`.
     """
+    workshop = workshop or Workshop()
     record, settings = runs.read_record(folder)
     settings = change(settings, given)
     record["settings"] = dataclasses.asdict(settings)
@@ -113,11 +120,11 @@ def resume(folder, given, console, deadline=None, workshop=None):
         console.say(f"Note: {notice}")
     say_loading(console)
     sizes = choose_sizes(pictures, settings)
-    job = build(workshop or Workshop(), network, pictures, sizes, settings, console, saved)
+    job = build(workshop, network, pictures, sizes, settings, console, saved)
     console.say(f"{describe(job, network)}, continuing after step {run.steps_done}")
     run.image = job.picture if saved else None
     plan(job, network, console, None)
-    complete(run, pictures, job, console, deadline)
+    complete(run, pictures, job, console, deadline, workshop.animations)
 
 
 def change(settings, given):
@@ -291,11 +298,11 @@ def plan(job, network, console, deadline):
     )
 
 
-def complete(run, pictures, job, console, deadline):
+def complete(run, pictures, job, console, deadline, animations):
     """Train to the end, or until asked to stop, and write the result; exit if asked to stop."""
     run.alpha = pictures["content"].alpha if job.settings.keep_alpha else None
     number = train(run, job, console, deadline)
-    finish(run, pictures, console, finished=job.is_finished)
+    finish(run, pictures, console, animations=animations, finished=job.is_finished)
     run.close(finished=job.is_finished)
     if number:
         folder = shlex.quote(files.printable(run.folder))
@@ -325,7 +332,7 @@ def train(run, job, console, deadline):
     return interrupts.number
 
 
-def finish(run, pictures, console, *, finished):
+def finish(run, pictures, console, *, animations, finished):
     """Write the result and what shows how it came about, and print the result's path."""
     console.pass_on("Writing the result, the curves, the animation and the report …")
     run.save_result(finished=finished)
@@ -336,6 +343,10 @@ def finish(run, pictures, console, *, finished):
         report.draw_losses(run.rows, run.path("losses.png"))
         report.animate(run.frames, run.path("progress.gif"))
         shown = {role: pictures[role].pixels for role in ("content", "style")}
+        if "webp" in animations:
+            report.animate_webp(run.frames, run.path("progress.webp"))
+        if "video" in animations:
+            report.film(run.frames, run.path("progress.mp4"))
         page.write_report(run.folder, pictures=shown)
     console.erase()
     if run.taken_back:

@@ -123,13 +123,12 @@ def check_names(jobs):
             raise click.UsageError(f"two runs would be called {folder.name}; rename a picture")
 
 
-def run_all(jobs, console, *, overwrite=False):
+def run_all(jobs, console, workshop, *, overwrite=False):
     """Run what has not been done; a run that fails does not stop the others.
 
     Returns:
         (label, error) of those that failed.
     """
-    workshop = stylise.Workshop()
     failures = []
     for number, job in enumerate(jobs, start=1):
         console.say(f"[{number}/{len(jobs)}] {job.label}")
@@ -235,13 +234,15 @@ def sweep(content, style, output, overwrite, quiet, verbose, recipe, config, **o
     for flag, value in (("--content", content), ("--style", style)):
         if not value:
             raise click.UsageError(f"{flag} is missing; name a picture file.")
+    animations = {name: options.pop(name) for name in ("webp", "video")}
     several, fixed = split(options)
     contents, styles = expand(content), expand(style)
     if output is None:
         output = runs.OUTPUT / f"sweep-{Path(contents[0]).stem}-{Path(styles[0]).stem}"
     settings = Settings(**fixed)
     rows, columns, jobs = plan(contents, styles, settings, several, Path(output))
-    failures = run_all(jobs, console, overwrite=overwrite)
+    workshop = stylise.Workshop([name for name, wanted in animations.items() if wanted])
+    failures = run_all(jobs, console, workshop, overwrite=overwrite)
     with console.silence():
         sheet = draw_sheet(Path(output), describe(jobs[0]), rows, columns, jobs)
     console.print(sheet)
@@ -272,7 +273,7 @@ def report_failures(failures, count):
         raise click.ClickException(f"{len(failures)} of {count} runs failed ({lines})")
 
 
-def batch(contents, styles_of, settings, folder, console, *, overwrite=False):
+def batch(contents, styles_of, settings, folder, console, workshop, *, overwrite=False):
     """Run one picture after the other with the same settings.
 
     Args:
@@ -288,4 +289,4 @@ def batch(contents, styles_of, settings, folder, console, *, overwrite=False):
         for each in contents
     ]
     check_names(jobs)
-    report_failures(run_all(jobs, console, overwrite=overwrite), len(jobs))
+    report_failures(run_all(jobs, console, workshop, overwrite=overwrite), len(jobs))

@@ -72,3 +72,33 @@ def test_curves_are_drawn_with_a_zero_in_them(tmp_path):
     with Image.open(tmp_path / "losses.png") as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(100_000)}
     assert {(31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40)} <= colours  # 4 curves
+
+
+def test_webp_keeps_size_and_colours(tmp_path):
+    frames = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, frame in enumerate(frames):
+        Image.new("RGB", (600, 51), (80 * number, 10, 200)).save(frame)
+    report.animate_webp(frames, tmp_path / "a.webp")
+    with Image.open(tmp_path / "a.webp") as film:
+        assert (film.n_frames, film.size) == (3, (600, 51))
+        for number in range(3):
+            film.seek(number)
+            colour = np.asarray(film.convert("RGB"), int)[25, 300]
+            assert np.abs(colour - (80 * number, 10, 200)).max() < 6
+
+
+def test_the_video_plays_everywhere(tmp_path):
+    """H.264, yuv420p, even sides; the frames in order, the last one for two seconds."""
+    av = pytest.importorskip("av")
+    frames = [tmp_path / f"{number}.png" for number in range(3)]
+    for number, frame in enumerate(frames):
+        Image.new("RGB", (65, 51), (100 * number, 40, 40)).save(frame)
+    report.film(frames, tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+    assert len(pictures) == 3 + 20
+    assert pictures[0].shape == (52, 66, 3)
+    reds = [int(picture[26, 33, 0]) for picture in pictures]
+    assert np.abs(np.array(reds[:3]) - (0, 100, 200)).max() < 12 and reds[-1] == reds[2]

@@ -1,6 +1,7 @@
 """Sweeps, batches and replays, as processes."""
 
 import json
+import os
 import signal
 import sys
 
@@ -194,10 +195,23 @@ def test_a_style_is_described_once_for_each_size(tmp_path, monkeypatch):
     values = {"style_weight": ("beta", (1.0, 2.0, 3.0))}
     pictures = (str(tmp_path / "photo.png"),), (str(tmp_path / "painting.png"),)
     _, _, jobs = sweep.plan(*pictures, settings, values, tmp_path / "out")
-    assert not sweep.run_all(jobs, Console(quiet=True))
+    assert not sweep.run_all(jobs, Console(quiet=True), stylise.Workshop())
     assert len(described) == len(set(described)) == 2
     assert len(built) == 1
     assert all(runs.is_finished(job.folder) for job in jobs)
+
+
+def test_video_without_pyav_is_refused_at_once(studio):
+    folder, _ = studio
+    (folder / "without").mkdir()
+    (folder / "without/sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'av' else find(name, *a)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(folder / "without")}
+    outcome = call(folder, "-c", "photos", "-s", "painting.png", "--video", env=environment)
+    refused(outcome, "--video", "pip install av")
 
 
 def test_a_workshop_builds_anew_for_what_is_compiled_in():

@@ -100,6 +100,11 @@ class Writer:
         while self.waiting:
             self.waiting.popleft().result()
 
+    def close(self):
+        """Wait until all is written, and end the thread."""
+        self.finish()
+        self.thread.shutdown()
+
     @property
     def is_idle(self):
         """Whether nothing waits to be written."""
@@ -273,7 +278,7 @@ class Run:
 
     def close(self, *, finished):
         """Let others into the folder; a run that is finished needs no second checkpoint."""
-        self.writer.finish()
+        self.writer.close()
         if finished:
             self.path(CHECKPOINTS[1]).unlink(missing_ok=True)
         self.lock.release()

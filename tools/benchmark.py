@@ -319,18 +319,22 @@ def choose_sections(_context, _parameter, text):
 @click.option("--quick", is_flag=True, help="Measure less and less often.")
 @click.option("--sections", callback=choose_sections, help=f"Of {', '.join(SECTIONS)}.  [all]")
 @click.option("--size", type=int, help=f"Longer side of the picture in pixels.  [{Effort.size}]")
+@click.option("--pairs", type=click.IntRange(1, len(PAIRS)), help="Of pictures.  [all]")
 @click.option("--alone", is_flag=True, hidden=True, help="Measure in this very process.")
-def main(quick, sections, size, alone):
+def main(quick, sections, size, pairs, alone):
     """Print the header, and measure each section in a process of its own."""
     effort = QUICK if quick else Effort()
     if size:
         sides = tuple(side for side in effort.sides if side <= size) or (size,)
         effort = dataclasses.replace(effort, size=size, sides=sides)
+    if pairs:
+        effort = dataclasses.replace(effort, pairs=pairs)
     if alone:
         SECTIONS[sections[0]](effort)
         return
     print_header(effort)
-    flags = [*(["--quick"] * quick), "--size", str(effort.size), "--alone", "--sections"]
+    flags = [*(["--quick"] * quick), "--pairs", str(effort.pairs)]
+    flags += [*(["--size", str(size)] if size else []), "--alone", "--sections"]
     failed = []
     for name in sections:
         click.echo(f"measuring: {name} …", err=True)

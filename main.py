@@ -1,19 +1,17 @@
 """The command line: `python main.py --content photo.jpg --style painting.jpg`."""
 
-import functools
-import importlib.util
-import math
-import operator
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 
 import config
 import files
 from console import ERASE_LINE, LOADING, Console, open_missing_streams
-from settings import FIELDS, VERSION, Settings, check
+from options import Command, check_video, from_file, parse_duration, plain, setting
+from settings import FIELDS, VERSION, Settings
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
 
@@ -27,78 +25,6 @@ losses and a record of all settings. READ.txt explains every option.
 """
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, the animation
-SECTIONS = ("Common options", "Style", "Method", "Network", "Run")
-
-
-class Option(click.Option):
-    """An option that knows under which heading of the help it stands."""
-
-    def __init__(self, *arguments, section, **keywords):
-        super().__init__(*arguments, **keywords)
-        self.section = section
-
-
-class Command(click.Command):
-    """A command whose help groups the options under headings."""
-
-    def format_options(self, context, formatter):
-        """Write the options, section by section; click's own `--help` comes last."""
-        for section in SECTIONS:
-            options = [each for each in self.get_params(context) if section_of(each) == section]
-            with formatter.section(section):
-                formatter.write_dl([each.get_help_record(context) for each in options])
-
-
-def section_of(option):
-    """Return the heading of an option; those of click itself belong to the last."""
-    return getattr(option, "section", SECTIONS[-1])
-
-
-def setting(section, name, *flags, shown_default=True):
-    """Make the option of a setting: type, default, meaning and range come from `Settings`."""
-    field = FIELDS[name]
-    default, choices = field.default, field.metadata["choices"]
-    several = isinstance(default, tuple)
-    kind = float if name == "blend" else str if several else type(default)
-
-    def validate(_context, _parameter, value):
-        try:
-            check(name, value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from None
-        return value
-
-    return click.option(
-        *flags,
-        name,
-        cls=Option,
-        section=section,
-        type=click.Choice(choices) if choices and not several else kind,
-        is_flag=default is False,
-        multiple=several,
-        default=default,
-        show_default=shown_default,
-        callback=validate,
-        help=field.metadata["meaning"],
-        envvar=[f"STYLE_{flag[2:].upper().replace('-', '_')}" for flag in flags],
-    )
-
-
-def from_file(context, parameter, value):
-    """Take settings from a recipe or a TOML file as defaults; the file goes before the recipe."""
-    if value is not None:
-        flags = {each.name: each.opts for each in context.command.params if each.name in FIELDS}
-        known = {flag[2:]: name for name, opts in flags.items() for flag in opts}
-        read = config.read_recipe if parameter.name == "recipe" else config.read
-        context.meta[parameter.name] = read(value, known)
-        found = (context.meta.get(name, {}) for name in ("recipe", "config"))
-        context.default_map = functools.reduce(operator.or_, found)
-    return value
-
-
-def plain(section, *flags, **keywords):
-    """Make an option that is not a setting: it does not change the picture."""
-    return click.option(*flags, cls=Option, section=section, **keywords)
 
 
 @click.command(
@@ -218,94 +144,90 @@ def plain(section, *flags, **keywords):
 @plain("Run", "-v", "--verbose", is_flag=True, help="Print the libraries' messages too.")
 @click.version_option(VERSION, message="style-transfer %(version)s")
 @click.pass_context
-def command(
-    context,
-    content,
-    style,
-    content_mask,
-    style_mask,
-    output,
-    summary,
-    resume,
-    from_image,
-    overwrite,
-    quiet,
-    verbose,
-    **options,
-):
+def command(context, **options):
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
-    budget, dry_run = options.pop("time_budget"), options.pop("dry_run")
-    animations = [name for name in ("webp", "video") if options.pop(name)]
-    for name in ("recipe", "config"):  # their settings are among the options by now
-        options.pop(name)
-    settings = collect(options)
-    console = Console(quiet=quiet, verbose=verbose)
-    if summary:
+    given = SimpleNamespace(**options)
+    settings = collect({name: options[name] for name in FIELDS})
+    console = Console(quiet=given.quiet, verbose=given.verbose)
+    if given.summary:
         print_summary(settings, console)
         return
-    check_paths(context, resume, from_image)
+    check_paths(context)
     # From here on things take time, be it the import of Pillow: say so first.
     console.pass_on(LOADING)
+    import stylise
+
+    workshop = stylise.Workshop([name for name in ("webp", "video") if options[name]])
+    deadline = began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None
+    if given.resume:
+        stylise.resume(Path(given.resume), explicit(context), console, deadline, workshop)
+    elif given.from_image:
+        repeat(context, given, console, deadline, workshop)
+    else:
+        repaint(given, settings, console, deadline, workshop)
+
+
+def repeat(context, given, console, deadline, workshop):
+    """Run again what made a result, by the record in it."""
     import runs
     import stylise
 
-    workshop = stylise.Workshop(animations)
-    deadline = began + budget - SECONDS_TO_WRITE if budget else None
-    if resume:
-        stylise.resume(Path(resume), given(context, options), console, deadline, workshop)
-        return
-    record = None
-    if from_image:
-        if flags := given(context, options):
-            raise click.UsageError(f"--from-image repeats a run as it was; leave out {min(flags)}")
-        record, settings = runs.read_image(from_image)
-        inputs = runs.locate_inputs(record)
-        contents = [inputs["content"]]
-    else:
-        import images
-
-        contents = [path for each in content for path in images.expand(each)]
-        masks = (content_mask, style_mask)
-        inputs = collect_inputs(contents[0], style, *masks, settings)
-    if len(contents) > 1:
-        place = (output, console, workshop)
-        several(contents, inputs, settings, *place, overwrite=overwrite)
-        return
-    folder = runs.choose_folder(output, contents[0], inputs["style"])
-    runs.check_folder(folder, inputs.values(), overwrite=overwrite)
-    folder = None if dry_run else folder
+    if flags := explicit(context):
+        raise click.UsageError(f"--from-image repeats a run as it was; leave out {min(flags)}")
+    record, settings = runs.read_image(given.from_image)
+    inputs = runs.locate_inputs(record)
+    folder = prepare_folder(given, inputs)
     stylise.start(inputs, folder, settings, console, deadline, workshop, expected=record)
 
 
-def check_paths(context, resume, from_image):
-    """Refuse a command without pictures, and one that names any for a run to be continued."""
-    taken = ("content", "style", "content_mask", "style_mask", "output", "overwrite", "dry_run")
-    taken += ("recipe", "config")
-    for name in taken:
-        flag = f"--{name.replace('_', '-')}"
-        alike = name in ("output", "overwrite", "dry_run")  # a new run may go where it likes
-        if context.params[name] and (resume or (from_image and not alike)):
-            other = "--resume" if resume else "--from-image"
-            raise click.UsageError(
-                f"{flag} does not go with {other}, which repeats a run as it was"
-            )
-        bare = not (resume or from_image)
-        if bare and name in ("content", "style") and not context.params[name]:
-            raise click.UsageError(f"{flag} is missing; name a picture file.")
-
-
-def several(contents, inputs, settings, output, console, workshop, *, overwrite):
-    """Repaint several photos, one after the other."""
+def repaint(given, settings, console, deadline, workshop):
+    """Repaint a photo, or several, one after the other."""
+    import images
     import runs
+    import stylise
     import sweep
 
-    if "content mask" in inputs:
-        raise click.UsageError("--content-mask is for one photo; give one --content")
-    folder = Path(output) if output else runs.OUTPUT / f"batch-{Path(inputs['style']).stem}"
+    contents = [path for each in given.content for path in images.expand(each)]
+    masks = (given.content_mask, given.style_mask)
+    inputs = collect_inputs(contents[0], given.style, *masks, settings)
+    if len(contents) == 1:
+        folder = prepare_folder(given, inputs)
+        stylise.start(inputs, folder, settings, console, deadline, workshop)
+        return
+    if given.content_mask or given.dry_run or given.time_budget:
+        raise click.UsageError("masks, --dry-run and --time-budget are for one --content")
+    default = runs.OUTPUT / f"batch-{Path(inputs['style']).stem}"
+    place = (Path(given.output) if given.output else default, console, workshop)
     everything = {content: inputs | {"content": content} for content in contents}
-    place = (folder, console, workshop)
-    sweep.batch(contents, everything.get, settings, *place, overwrite=overwrite)
+    sweep.batch(contents, everything.get, settings, *place, overwrite=given.overwrite)
+
+
+def prepare_folder(given, inputs):
+    """Choose the folder of a run, and see that it may go there; None for a dry run."""
+    import runs
+
+    folder = runs.choose_folder(given.output, inputs["content"], inputs["style"])
+    runs.check_folder(folder, inputs.values(), overwrite=given.overwrite)
+    return None if given.dry_run else folder
+
+
+def check_paths(context):
+    """Refuse a command without pictures, and one that names any for a run to be repeated."""
+    params = context.params
+    again = next((name for name in ("resume", "from_image") if params[name]), None)
+    if not again:
+        for name in ("content", "style"):
+            if not params[name]:
+                raise click.UsageError(f"--{name} is missing; name a picture file.")
+        return
+    refused = ["content", "style", "content_mask", "style_mask", "recipe", "config"]
+    if again == "resume":
+        refused += ["output", "overwrite", "dry_run", "from_image"]
+    for name in refused:
+        if params[name]:
+            flags = [f"--{each.replace('_', '-')}" for each in (name, again)]
+            raise click.UsageError(f"{flags[0]} does not go with {flags[1]}: a run is as it was")
 
 
 def collect_inputs(content, styles, content_mask, style_masks, settings):
@@ -338,13 +260,11 @@ def collect_inputs(content, styles, content_mask, style_masks, settings):
     return inputs
 
 
-def given(context, options):
-    """Return those of the options, by name, that stand on the command line itself."""
+def explicit(context):
+    """Return the settings, by name, that stand on the command line itself."""
     there = click.core.ParameterSource.COMMANDLINE
     return {
-        name: value
-        for name, value in options.items()
-        if context.get_parameter_source(name) is there
+        name: context.params[name] for name in FIELDS if context.get_parameter_source(name) is there
     }
 
 
@@ -354,26 +274,6 @@ def collect(options):
         return Settings(**options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-
-
-def check_video():
-    """Refuse --video where PyAV is missing: long before the run, which would end with it."""
-    if importlib.util.find_spec("av") is None:
-        raise click.UsageError("--video needs PyAV; install it with: python -m pip install av")
-    return True
-
-
-def parse_duration(text):
-    """Turn `90s`, `5m`, `1h` or plain seconds into seconds."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    try:
-        seconds = float(number) * units[unit]
-    except ValueError:
-        seconds = math.nan
-    if not 1 <= seconds < math.inf:
-        raise click.BadParameter(f"{text} is no time; write 90s or 5m, for example")
-    return seconds
 
 
 def print_summary(settings, console):

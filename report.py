@@ -36,9 +36,15 @@ def draw_losses(rows, path):
     axes.set(yscale="log", xlabel="step", ylabel="loss", title="Losses")
     axes.grid(which="major", alpha=0.3)
     axes.legend()
-    with files.writing(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
+    save_figure(figure, path)
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, whole or not at all, and forget it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
     pyplot.close(figure)
+    files.write(path, buffer.getvalue())
 
 
 def animate(frames, path):
@@ -55,15 +61,16 @@ def animate(frames, path):
     palette = shared_palette(pictures)
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     durations = [FRAME_MILLISECONDS] * (len(indexed) - 1) + [LAST_FRAME_MILLISECONDS]
-    with files.writing(path) as file:
-        indexed[0].save(
-            file,
-            "GIF",
-            save_all=True,
-            append_images=indexed[1:],
-            duration=durations,
-            loop=0,
-        )
+    buffer = io.BytesIO()
+    indexed[0].save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=indexed[1:],
+        duration=durations,
+        loop=0,
+    )
+    files.write(path, buffer.getvalue())
 
 
 def animate_webp(frames, path):
@@ -163,6 +170,4 @@ def draw_sheet(path, *, title, rows, columns, cells):
         if column == 0:
             axes.set_ylabel(rows[row], fontsize=9)
     figure.suptitle(title, fontsize=10)
-    with files.writing(path) as file:
-        figure.savefig(file, format="png", metadata={"Software": None})
-    pyplot.close(figure)
+    save_figure(figure, path)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import MAIN, RUN, call, contents, refused, wait_for_progress
+from conftest import MAIN, ROOT, RUN, call, contents, refused, wait_for_progress
 
 import weights
 
@@ -107,3 +107,28 @@ def test_weights_out_of_this_world_end_in_one_line(place, tmp_path):
     assert outcome.stderr.count("\n") == 1
     assert "diverged at epoch 1, step 0" in outcome.stderr
     assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_a_full_disk_at_the_curves_and_the_animation(place):
+    """The rest of the run is there: a limit that only these two are above."""
+    folder, _ = place
+    frames = sorted((folder / "whole/frames").glob("*.png"))
+    code = (
+        "import resource, sys, report\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "rows = [(0, step, 1.0, 1.0, 1.0, 1.0 + step) for step in range(9)]\n"
+        "for draw in (lambda: report.draw_losses(rows, 'curves.png'),\n"
+        "             lambda: report.animate(sys.argv[1:], 'film.gif')):\n"
+        "    try:\n"
+        "        draw()\n"
+        "    except OSError as error:\n"
+        "        print(error)\n"
+    )
+    command = [sys.executable, "-c", code, *map(str, frames)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    text = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    lines = text.stdout.splitlines()
+    assert len(lines) == 2, text.stderr
+    for line, name in zip(lines, ("curves.png", "film.gif")):
+        assert "File too large" in line and "bytes needed" in line and name in line
+        assert not list(folder.glob(f"*{name}*"))

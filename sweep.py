@@ -29,6 +29,13 @@ A numeric option takes several values with commas between them; --content and --
 several pictures, folders and patterns. What is done is not done again: after an interruption
 give the same command once more.
 """
+#: What options mean here, where that differs from a run.
+OWN_HELP = {
+    "content": "The photos: pictures, folders or patterns.",
+    "style": "The paintings, each for itself: pictures, folders or patterns.",
+    "output": "Folder of the sweep.  [default: data/output/sweep-<content>-<style>]",
+    "overwrite": "Run again what is done, too.",
+}
 #: Options of a run that a sweep has no use for.
 ABSENT = (
     *("resume", "from_image", "dry_run", "time_budget", "summary", "version"),
@@ -225,6 +232,7 @@ def allow_several(option):
     field = FIELDS.get(option.name)
     if field and type(field.default) in (int, float):
         option.type, option.callback = Values(option.type, option.name), None
+    option.help = OWN_HELP.get(option.name, option.help)
     return option
 
 

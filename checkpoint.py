@@ -13,7 +13,7 @@ import numpy as np
 
 import files
 
-SCHEMA = 1
+SCHEMA = 2
 HEADER, DIGEST = "header", "sha256"
 
 

@@ -143,6 +143,21 @@ def correlate(flat):
     return ops.matmul(ops.transpose(flat), flat), gradient
 
 
+@ops.custom_gradient
+def mean_square(values):
+    """Return the mean of the squares of all values.
+
+    Its gradient is one product; otherwise the mean's is first spread over an array of its own.
+    """
+    count = ops.cast(ops.size(values), values.dtype)
+
+    def gradient(*arguments, upstream=None):
+        change = arguments[0] if upstream is None else upstream  # backends differ here
+        return 2.0 * change / count * values
+
+    return ops.sum(ops.square(values)) / count, gradient
+
+
 def relative_error(value, target):
     """Mean squared error divided by the target's mean square: 0 is equal, 1 is nothing of it.
 
@@ -152,7 +167,7 @@ def relative_error(value, target):
     for every network, and each layer counts as much as its share says.
     """
     energy = ops.maximum(ops.mean(ops.square(target)), FLOOR)
-    return ops.mean(ops.square(value - target)) / energy
+    return mean_square(value - target) / energy
 
 
 def content_loss(features, targets, *, form):
@@ -208,7 +223,7 @@ def describe_style(features, kind, guide=None):
 
 def mean_error(value, target):
     """Mean squared error."""
-    return ops.mean(ops.square(value - target))
+    return mean_square(value - target)
 
 
 def quarter_error(value, target):
@@ -231,16 +246,22 @@ def total_variation(image, *, form):
             columns, their means or their sum; `mean-absolute` or `sum-absolute`: the absolute
             ones, as TensorFlow's and other tutorials have it.
     """
-    reduction, power = form.split("-")
-    reduce = ops.sum if reduction == "sum" else ops.mean
-    power = ops.square if power == "squared" else ops.abs
+    measure = VARIATIONS[form]
     _, height, width, channels = ops.shape(image)
     inner = (1, height - 1, width, channels)
     # By `slice`: the gradient of indexing, `image[:, 1:]`, is several times slower.
     down = ops.slice(image, (0, 1, 0, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
     inner = (1, height, width - 1, channels)
     across = ops.slice(image, (0, 0, 1, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
-    return reduce(power(down)) + reduce(power(across))
+    return measure(down) + measure(across)
+
+
+VARIATIONS = {
+    "mean-squared": mean_square,
+    "sum-squared": lambda values: mean_square(values) * ops.cast(ops.size(values), values.dtype),
+    "mean-absolute": lambda values: ops.mean(ops.abs(values)),
+    "sum-absolute": lambda values: ops.sum(ops.abs(values)),
+}
 
 
 class Style(NamedTuple):

@@ -44,8 +44,13 @@ def plan_scales(side, short_side, settings):
         sides = [each for each in sides if each >= SMALLEST_SCALE]
     smaller = [each for each in sides if each < side and each / side * short_side >= MIN_SIDE]
     sides = [*smaller, side][-settings.epochs :]
-    share, rest = divmod(settings.epochs, len(sides))
-    return [Scale(each, share + (index < rest)) for index, each in enumerate(sides)]
+    # The final size gets twice as many as a smaller one, whose picture is soon painted and
+    # only what the next one starts from; what cannot be shared evenly goes to the larger ones.
+    *smaller, side = sides
+    last = 2 * settings.epochs // (len(sides) + 1)
+    left = settings.epochs - last
+    epochs = [(left + index) // len(smaller) for index in range(len(smaller))]
+    return [*map(Scale, smaller, epochs), Scale(side, last)]
 
 
 def seconds_left(scales, scale, steps_left, seconds, steps):

@@ -121,10 +121,10 @@ class LBFGS:
     def step(self, state, evaluate):
         """Move the image by one step; return the state there."""
         # Where the gradient is 0, the pixel is held, or content to stay.
-        move = tf.where(state["gradient"] == 0.0, 0.0, find_move(state))
+        move = clear(find_move(state), state["gradient"] == 0.0)
         image = tf.clip_by_value(state["image"] + move, 0.0, 1.0)
         losses, gradient = evaluate(image)
-        gradient = tf.where(is_held(image, gradient), 0.0, gradient)
+        gradient = clear(gradient, is_held(image, gradient))
         there = dict(image=image, losses=losses, gradient=gradient)
         there = state | there | {"preconditioned": precondition(gradient)}
         newest = compare(state, there)
@@ -185,6 +185,11 @@ def kind(array):
 def is_held(image, gradient):
     """Tell which pixels lie at 0 or 1 and are pushed outwards by the descent."""
     return ((image <= 0.0) & (gradient > 0.0)) | ((image >= 1.0) & (gradient < 0.0))
+
+
+def clear(values, condition):
+    """Set values to 0 where a condition of the same shape holds."""
+    return values * tf.cast(~condition, values.dtype)  # `tf.where` takes several times longer
 
 
 def precondition(gradient):

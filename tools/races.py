@@ -160,7 +160,7 @@ def compare_with_textbook(weights, content, style, effort):
     contestants[TEXTBOOK] = run_textbook(*pair, ours, steps=effort.textbook_steps)
     records = compete(contestants, build_judge(*pair, ours))
     wanted = float(records[TEXTBOOK][1][-1])
-    base = seconds_to(records[TEXTBOOK], wanted)
+    base = float(records[TEXTBOOK][0][-1])
     rows = []
     for name in entries:
         seconds, losses = records[name]

@@ -226,7 +226,8 @@ def compare(before, after):
     """Return the newest pair (s, z) and y, and their products with y and with the gradient.
 
     Returns:
-        ((2, height, width, 3), (2, height, width, 3), (2, 2)): s and z; y and g; their products.
+        ((pair, vectors), products): s and z, and y and g, each two images (2, height, width, 3);
+        (2, 2).
     """
     names = ("image", "preconditioned", "gradient")
     step, preconditioned, change = (after[name] - before[name] for name in names)

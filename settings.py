@@ -156,7 +156,7 @@ class Settings:
         "A layer for the style, with its share (1 if not given); may be given several times.",
     )
     border: int = option(
-        8,
+        16,
         "Pixels by which the pictures go on beyond their edges, mirrored, for the network; "
         "0 lets it see a dark frame, as the paper does.",
         minimum=0,

@@ -78,7 +78,7 @@ def test_receptive_fields():
     assert {name: regions.receptive_field(name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("border", [0, 8])
+@pytest.mark.parametrize("border", [0, 16])
 @pytest.mark.parametrize("layer", [name for name in LAYERS if name.endswith("_conv1")])
 def test_guides_have_the_shape_of_the_features(layer, border):
     mask = regions.memberships(mask_of(0, 255, height=50, width=70), [np.zeros(3), np.full(3, 255)])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+import borders
 import regions
 import style_statistics
 from settings import LAYERS, VGG19_WIDTHS, block_of
@@ -96,15 +97,18 @@ def pool(features, kind, **keywords):
 def look(model, image, *, border):
     """Compute the features of an image that goes on beyond its edges, mirrored.
 
-    VGG19 pads with zeros. That is a dark frame around every picture, which the optimiser
-    learns to answer with a bright one, or with speckles. The paper has no such border.
+    Without it a frame or speckles grow there, see `borders`. The paper has no such border.
 
     Args:
         image: (1, height, width, 3).
-        border: pixels to add on each side; less than height and width.
+        border: pixels to add on each side, at least.
+
+    Returns:
+        A dictionary from layer name to the features of the image, without those of the border.
     """
-    around = (border, border)
-    return model(ops.pad(image, ((0, 0), around, around, (0, 0)), mode="reflect"))
+    features = model(borders.extend(image, border))
+    shape = ops.shape(image)[1:3]
+    return {name: borders.trim(each, name, shape, border) for name, each in features.items()}
 
 
 def gram_matrix(features, guide=None):
@@ -404,7 +408,8 @@ def build_evaluation(model, settings):
             tape.watch(image)
             losses = compute_losses(model, image, targets, settings)
             total = losses[-1] * pixels
-        return losses, tape.gradient(total, image) / pixels
+        gradient = tf.ensure_shape(tape.gradient(total, image), image.shape)
+        return losses, gradient / pixels
 
     return evaluate
 

@@ -8,6 +8,7 @@ of the R regions, in [0, 1], with the sum 1.
 import numpy as np
 from keras import ops
 
+import borders
 from settings import LAYERS, block_of
 
 LEAST_SHARE = 0.01  # of the pixels that a colour must have to be a region, and no soft edge
@@ -82,15 +83,14 @@ def guide(mask, layer, border):
     Args:
         mask: (1, height, width, R), or None for one region that is everything.
         layer: its name.
-        border: pixels that `functions.look` adds on each side.
+        border: of `functions.look`.
 
     Returns:
         A list of R: `()` for everything, or `((1, height, width, 1),)`.
     """
     if mask is None:
         return [()]
-    around = ((0, 0), (border, border), (border, border), (0, 0))
-    pooled = ops.convert_to_tensor(np.pad(mask, around, mode="reflect"))
+    pooled = borders.extend(ops.convert_to_tensor(mask), border)
     for _ in range(1, block_of(layer)):
         pooled = ops.average_pool(pooled, 2, 2)
     window = 2 * round(receptive_field(layer) / 2 ** (block_of(layer) - 1) / 4) + 1
@@ -98,7 +98,8 @@ def guide(mask, layer, border):
     guides = []
     for region in range(mask.shape[-1]):
         plain, inner = (each[..., region : region + 1] for each in (pooled, pooled * inside))
-        guides.append((inner if ops.max(inner) > 0.5 else plain,))
+        chosen = inner if ops.max(inner) > 0.5 else plain
+        guides.append((borders.trim(chosen, layer, mask.shape[1:3], border),))
     return guides
 
 

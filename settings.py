@@ -156,11 +156,11 @@ class Settings:
         "A layer for the style, with its share (1 if not given); may be given several times.",
     )
     border: int = option(
-        16,
-        "Pixels by which the pictures go on beyond their edges, mirrored, for the network; "
-        "0 lets it see a dark frame, as the paper does.",
+        4,
+        "Pixels, at least, by which the pictures go on beyond their edges, mirrored, for the "
+        "network; 0 lets it see a dark frame, as the paper does.",
         minimum=0,
-        maximum=MIN_SIDE - 1,
+        maximum=MIN_SIDE // 2,
     )
     patience: int = option(
         1,

@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
+import borders
 import files
 import functions
 import training
@@ -127,7 +128,7 @@ def measure_rate(networks, content, style, effort):
     """
     settings, rows = Settings(), []
     layers, grams = settings.layers, settings.style_layer_weights
-    shape = [side + 2 * settings.border for side in content.shape[1:3]]
+    shape = borders.extend(content, settings.border).shape[1:3]
     for name, weights in networks.items():
         work = textbook.count_operations(shape, layers, grams, widths=weights.widths)
         for precision in choose_precisions():

@@ -433,6 +433,11 @@ def build_training(evaluate, optimizer, state, targets):
     """
     import tensorflow as tf
 
+    # Kept a function of its own: inside a loop TensorFlow's rewriting for oneDNN comes upon the
+    # operations in an order of chance, and where the gradient of a max pooling comes before the
+    # pooling, it is left to a kernel ten times slower. That made every other run 25 % slower.
+    evaluate = tf.function(evaluate, autograph=False, experimental_attributes={"_noinline": True})
+
     def any_size(tensor):
         shape = tensor.shape.as_list()
         if len(shape) == 4:  # pictures, features

@@ -13,7 +13,7 @@ import numpy as np
 
 import files
 
-SCHEMA = 2
+SCHEMA = 3
 HEADER, DIGEST = "header", "sha256"
 
 

@@ -109,6 +109,7 @@ SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, t
 @setting("Method", "adam_beta1", "--adam-beta1")
 @setting("Method", "adam_epsilon", "--adam-epsilon")
 @setting("Method", "average", "--average")
+@setting("Method", "warmup", "--warmup")
 @setting("Method", "patience", "--patience")
 @setting("Method", "seed", "--seed")
 @setting("Network", "weights", "--weights")

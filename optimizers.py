@@ -1,9 +1,10 @@
 """What moves the image: Adam (arXiv:1412.6980) and L-BFGS (Liu & Nocedal 1989), one interface.
 
 `start(image)` makes a state, `step(state, evaluate)` the next one, and `picture(state)` is what
-to show. A state is a dictionary of tensors and holds all that there is to know: saved and put
-back, it goes on to the same bits. `image` is (1, height, width, 3) in [0, 1], `losses` are those
-of `functions.compute_losses`, whose last is the total, and `gradient` is that of the total.
+to show; `reconsider(state)` is for when the losses have got other weights. A state is a dictionary
+of tensors and holds all that there is to know: saved and put back, it goes on to the same bits.
+`image` is (1, height, width, 3) in [0, 1], `losses` are those of `functions.compute_losses`, whose
+last is the total, and `gradient` is that of the total.
 
 The first step from a start stays where it is, for want of a gradient: it evaluates the image.
 """
@@ -71,6 +72,10 @@ class Adam:
             moved["average"] = kept + tf.where(count > 0, 1 - self.average, 0.0) * image
         return moved | dict(count=count, first=first, second=second)
 
+    def reconsider(self, state):
+        """Return the state itself: a gradient of other weights does no harm for one step."""
+        return state
+
     def picture(self, state):
         """Return the image, or the average of the images so far, corrected for their number."""
         if not self.average or state["count"] < 1:
@@ -130,6 +135,14 @@ class LBFGS:
         newest = compare(state, there)
         is_good = is_reasonable(losses, newest[1], state["losses"])
         return tf.cond(is_good, lambda: accept(there, *newest), lambda: take_back(state))
+
+    def reconsider(self, state):
+        """Return the state as if the image were new: the next step stays and evaluates it again.
+
+        The history is kept: how the gradient of the former weights changed is a better guess
+        than none. The first move by it is half as long.
+        """
+        return state | begin(state["image"]) | {"length": tf.constant(0.25)}
 
     def picture(self, state):
         """Return the image."""

@@ -162,6 +162,13 @@ class Settings:
         minimum=0,
         maximum=MIN_SIDE // 2,
     )
+    warmup: int = option(
+        30,
+        "Steps, a third of a scale's at most, in which the style's weight grows to beta at the "
+        "start of each scale; 0: it is beta from the start.",
+        minimum=0,
+        maximum=100_000,
+    )
     patience: int = option(
         1,
         "Leave a scale when the loss has not fallen by 0.1 % over so many epochs; 0 never does.",

@@ -350,5 +350,6 @@ def finish(run, pictures, console, *, animations, finished):
         page.write_report(run.folder, pictures=shown)
     console.erase()
     if run.taken_back:
-        console.say(f"Note: {run.taken_back} steps raised the loss beyond reason; taken back")
+        steps = "step" if run.taken_back == 1 else "steps"
+        console.say(f"Note: {run.taken_back} {steps} raised the loss beyond reason; taken back")
     console.print(run.path("result.png"))

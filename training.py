@@ -18,7 +18,7 @@ DESCRIPTIONS = 32  # of style pictures that a training keeps
 FREE = (
     *("size", "content_weight", "style_weight", "tv_weight", "epochs", "steps", "weights"),
     *("style_scale", "init", "enlarge", "seed", "scales", "patience", "layer_weights"),
-    *("preserve_color", "blend", "keep_alpha"),
+    *("preserve_color", "blend", "keep_alpha", "warmup"),
 )
 
 
@@ -38,22 +38,40 @@ class Training:
         self.train = None
         self.descriptions = OrderedDict()
         self.targets = None
+        self.style_share = 1.0
         self.state = None
         self.chunk = 1
 
-    def begin(self, start, targets):
-        """Evaluate the image to start from; from now on train it towards the targets."""
-        self.prepare(self.optimizer.start(start), targets)
+    def begin(self, start, targets, style_share=1.0):
+        """Evaluate the image to start from; from now on train it towards the targets.
+
+        Args:
+            style_share: see `warm_up`.
+        """
+        self.prepare(self.optimizer.start(start), targets, style_share)
         self.run(1)
 
-    def restore(self, arrays, image, targets):
+    def restore(self, arrays, image, targets, style_share=1.0):
         """Go on from the arrays that `optimizers.flatten` made of the state of such an image."""
         example = self.optimizer.start(image)
-        self.prepare(optimizers.unflatten(arrays, example), targets)
+        self.prepare(optimizers.unflatten(arrays, example), targets, style_share)
 
-    def prepare(self, state, targets):
+    def warm_up(self, style_share):
+        """Let the style count so much of its weight in the steps from now on.
+
+        The losses are reported with the whole weight all the same.
+        """
+        if style_share != self.style_share:
+            self.style_share = style_share
+            state = self.optimizer.reconsider(self.state)
+            if state is not self.state:
+                self.state = state
+                self.run(1)
+
+    def prepare(self, state, targets, style_share):
         """Take over a state and targets; build the training, once."""
         self.targets = targets
+        self.style_share = style_share
         self.state = state
         self.chunk = 1
         if self.train is None:
@@ -82,7 +100,7 @@ class Training:
     @property
     def losses(self):
         """The losses (4,) of the image."""
-        return self.state["losses"].numpy()
+        return self.weigh(self.state["losses"].numpy())
 
     @property
     def total(self):
@@ -97,8 +115,19 @@ class Training:
     def run(self, count):
         """Run so many steps; return (losses, seconds): (count, 4), and the time for each."""
         begin = time.perf_counter()
-        self.state, losses = self.train(self.state, self.targets, tf.constant(count))
-        return losses.numpy(), (time.perf_counter() - begin) / count
+        shares = tf.constant([1.0, self.style_share, 1.0])
+        targets = self.targets._replace(weights=self.targets.weights * shares)
+        self.state, losses = self.train(self.state, targets, tf.constant(count))
+        return self.weigh(losses.numpy()), (time.perf_counter() - begin) / count
+
+    def weigh(self, losses):
+        """Return losses (..., 4) with the total that the whole weights give."""
+        if self.style_share == 1.0:
+            return losses
+        content, style, variation = np.moveaxis(losses[..., :3], -1, 0)
+        alpha, beta, gamma = self.targets.weights.numpy()
+        total = alpha * content + beta * style + gamma * variation
+        return np.stack([content, style, variation, total], axis=-1)
 
     def advance(self, most):
         """Run as many steps as fit into about a second, at most `most`; return as `run` does."""

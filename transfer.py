@@ -128,8 +128,10 @@ class Position:
         epochs: ended at that scale.
         epoch: epochs ended, over all scales.
         step: steps done in the epoch that runs.
-        totals: the weighted loss at the start of the scale and after each epoch there.
+        totals: the weighted loss after each epoch of the scale; without a warm-up, before the
+            first, too.
         taken_back: steps that the optimiser took back at earlier scales.
+        style_share: see `schedule.warm_up`; that of the last step.
     """
 
     scale: int = 0
@@ -138,6 +140,7 @@ class Position:
     step: int = 0
     totals: tuple = ()
     taken_back: int = 0
+    style_share: float = 1.0
 
 
 class Transfer:
@@ -186,9 +189,19 @@ class Transfer:
         """Begin to train at the scale of the position, from an image of any size."""
         photo = resize(self.content, self.factor)
         image = resize_to(image, photo.shape[1:3])
-        self.training.begin(image, self.compute_targets(photo))
         self.position.epochs = 0
-        self.position.totals = (self.training.total,)
+        share, _ = self.warm_up()
+        self.training.begin(image, self.compute_targets(photo), share)
+        self.position.style_share = share
+        # The loss may rise while the weight of the style grows.
+        self.position.totals = (self.training.total,) if share == 1.0 else ()
+
+    def warm_up(self):
+        """Return `schedule.warm_up` at the position."""
+        position, steps = self.position, self.settings.steps
+        done = position.epochs * steps + position.step
+        planned = self.scales[position.scale].epochs * steps
+        return schedule.warm_up(done, planned, self.settings)
 
     @property
     def factor(self):
@@ -234,7 +247,8 @@ class Transfer:
             if self.position.scale == len(self.scales) - 1:
                 self.position.totals = self.position.totals[-1:]  # else it may count as settled
         photo = resize(self.content, self.factor)
-        self.training.restore(arrays, photo, self.compute_targets(photo))
+        share = self.position.style_share
+        self.training.restore(arrays, photo, self.compute_targets(photo), share)
 
     def measure(self):
         """Return the seconds that a step takes at this scale; it is not done for good."""
@@ -295,7 +309,9 @@ class Transfer:
         """Run about a second, at most to the end of the epoch; return the `Iterate`."""
         position, steps = self.position, self.settings.steps
         epoch, before = position.epoch + 1, position.epoch * steps + position.step
-        losses, seconds = self.training.advance(steps - position.step)
+        position.style_share, most = self.warm_up()
+        self.training.warm_up(position.style_share)
+        losses, seconds = self.training.advance(min(most, steps - position.step))
         check_finite(losses, before + 1, self.settings)
         position.step += len(losses)
         left = self.seconds_left(seconds)

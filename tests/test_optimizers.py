@@ -225,6 +225,28 @@ def test_pixels_stay_in_range(optimizer):
         assert np.min(image) >= 0 and np.max(image) <= 1
 
 
+def test_a_reconsidered_state_is_evaluated_where_it_is_and_keeps_its_history():
+    _, evaluate = quadratic()
+    _, other = quadratic(seed=1)
+    optimizer = optimizers.LBFGS()
+    before, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 9)
+    state, losses = run(optimizer, other, optimizer.reconsider(before), 1)
+    np.testing.assert_array_equal(state["image"], before["image"])
+    expected, gradient = other(state["image"])
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-6)
+    image = state["image"].numpy()
+    held = ((image <= 0) & (gradient > 0)) | ((image >= 1) & (gradient < 0))
+    gradient = np.where(held, 0, gradient)
+    np.testing.assert_allclose(state["gradient"], gradient, rtol=1e-5, atol=1e-5)
+    assert state["count"] == before["count"] > 0
+    tf.nest.map_structure(np.testing.assert_array_equal, state["pairs"], before["pairs"])
+    pairs = np.stack(state["pairs"]).reshape(optimizers.HISTORY, 2, -1)
+    products = (pairs @ gradient.ravel()).T  # of each s and z with the gradient
+    np.testing.assert_allclose(state["products"], products, rtol=1e-4, atol=1e-4)
+    _, losses = run(optimizer, other, state, 100)
+    assert losses[-1, 3] < 0.5 * losses[0, 3]
+
+
 def test_adam_is_that_of_keras():
     """With a large epsilon, whose place in the formula then matters."""
     _, evaluate = quadratic()

@@ -35,6 +35,24 @@ def test_the_time_left_counts_the_pixels_to_come():
     assert schedule.seconds_left(scales, scales[1], 0, 0.1, 10) == 0
 
 
+def test_the_style_grows_over_the_warm_up():
+    """Sixteenth, quarter, whole; a third of the scale at most."""
+
+    def shares(steps, **keywords):
+        found, step = [], 0
+        while step < steps:
+            share, count = schedule.warm_up(step, steps, Settings(**keywords))
+            found.append((share, count))
+            step += count
+        return found
+
+    assert shares(300) == [(1 / 16, 15), (1 / 4, 15), (1, 270)]
+    assert shares(60) == [(1 / 16, 10), (1 / 4, 10), (1, 40)]
+    assert shares(60, warmup=8) == [(1 / 16, 4), (1 / 4, 4), (1, 52)]
+    assert shares(5) == shares(5, warmup=0) == [(1, 5)]
+    assert schedule.warm_up(12, 60, Settings()) == (1 / 4, 8)
+
+
 def test_a_run_fitted_into_a_budget_takes_that_time():
     scales = [Scale(128, 2), Scale(256, 2)]
     settings = schedule.fit_into(60, scales, 0.02, Settings(epochs=4))

@@ -142,12 +142,14 @@ def test_a_loss_that_has_settled(network, patience, totals, settled):
     assert job.has_settled(totals) == settled
 
 
-def test_a_settled_scale_is_left_for_the_next(network):
+@pytest.mark.parametrize(("warmup", "epochs"), [(0, [0, 1, 2]), (30, [0, 1, 2, 3, 4])])
+def test_a_settled_scale_is_left_for_the_next(network, warmup, epochs):
+    """After the second epoch there, if the loss may have risen in the first, a warm-up."""
     flat = np.full((1, 36, 48, 3), 0.5, np.float32)
-    settings = Settings(epochs=6, steps=2, scales="44,48")
+    settings = Settings(epochs=9, steps=2, scales="44,48", warmup=warmup)
     job = transfer_of(network, flat, flat, settings)  # nothing to improve
     iterates = list(job.run())
-    assert [each.epoch for each in iterates if each.image is not None] == [0, 1, 2]
+    assert [each.epoch for each in iterates if each.image is not None] == epochs
 
 
 def test_start_images():
@@ -167,15 +169,15 @@ def test_start_images():
 
 
 def test_what_is_saved_goes_on_to_the_same_bits(network):
-    """From the middle of an epoch, at the smaller of two scales."""
+    """From the middle of an epoch and of the warm-up, at the smaller of two scales."""
     photo, painting = pictures((36, 48), (40, 40))
-    settings = Settings(epochs=4, steps=5, scales="44,48", patience=0)
+    settings = Settings(epochs=4, steps=20, scales="44,48", patience=0)
     whole = list(transfer_of(network, photo, painting, settings).run())
     calls = itertools.count()
     job = transfer_of(network, photo, painting, settings)
     job.training.chunk = 3
     part = list(job.run(should_stop=lambda: next(calls) == 2))
-    assert 0 < part[-1].step < 20
+    assert 0 < part[-1].step <= 12  # 40 // 3 // 2 steps with each share
     tensors, header = job.save()
     saved = {name: np.asarray(each) for name, each in tensors.items()}, header
     again = transfer_of(network, photo, painting, settings, saved=saved)
@@ -184,6 +186,25 @@ def test_what_is_saved_goes_on_to_the_same_bits(network):
     losses = [np.vstack([each.losses for each in iterates]) for iterates in (part + rest, whole)]
     np.testing.assert_array_equal(*losses)
     assert again.is_finished and not job.is_finished
+
+
+def test_the_warm_up_holds_the_style_back_and_reports_whole_losses(network):
+    photo, painting = pictures((36, 48), (40, 40))
+    style, photo_lost = {}, {}
+    for warmup in (0, 30):
+        settings = Settings(epochs=1, steps=30, scales="1", warmup=warmup, style_weight=1e3)
+        job = transfer_of(network, photo, painting, settings)
+        iterates = list(job.run())
+        losses = np.vstack([each.losses for each in iterates])
+        assert len(losses) == 1 + 30
+        weights = [settings.content_weight, settings.style_weight, settings.tv_weight]
+        np.testing.assert_allclose(losses[:, 3], losses[:, :3] @ weights, rtol=1e-5)
+        photo_lost[warmup], style[warmup] = losses[5, 0], losses[5, 1]
+        assert losses[-1, 3] < 0.5 * losses[0, 3]
+        targets = job.compute_targets(photo)
+        last = functions.compute_losses(network, iterates[-1].image, targets, settings)
+        np.testing.assert_allclose(losses[-1], last, rtol=1e-4)
+    assert photo_lost[30] < photo_lost[0] and style[30] > style[0]
 
 
 def test_a_state_of_another_shape_is_refused(network):

@@ -113,9 +113,15 @@ def wait_until(process, condition):
 
 def wait_for_progress(process, run):
     """Wait for a checkpoint that this process wrote, or the end of the process."""
-    path = run / "checkpoint.npz"
-    before = path.stat().st_mtime_ns if path.exists() else 0
-    wait_until(process, lambda: path.exists() and path.stat().st_mtime_ns > before)
+
+    def written():
+        try:
+            return (run / "checkpoint.npz").stat().st_mtime_ns
+        except FileNotFoundError:  # not yet, or just now replaced
+            return 0
+
+    before = written()
+    wait_until(process, lambda: written() > before)
 
 
 def refused(outcome, *words):

@@ -58,8 +58,8 @@ def warm_up(step, steps, settings):
     """Tell how much the style counts at a step of a scale, and for how many steps that holds.
 
     With the whole weight from the start, the image first leaps away from the photo, and most of
-    the steps go into finding the content again. Where the style grows instead, 15 to 20 % fewer
-    steps end at the same loss (512 px, 150 steps).
+    the steps go into finding the content again. Where the style grows instead, L-BFGS is after 118
+    to 134 steps where it was after 140 (256 px, four pairs); Adam gains more.
 
     Args:
         step: steps done at the scale, of so many `steps`.

@@ -14,8 +14,10 @@ MULTIPLE = 16  # four poolings halve the sides; what they cannot halve they leav
 
 
 def measure(side, border):
-    """Return the pixels to add before and after a side: at least `border`, more to make its
-    length a multiple of 16. A border of 0 is none at all."""
+    """Return how many pixels to add before and after a side.
+
+    At least `border`, and more to make its length a multiple of 16. A border of 0 is none at all.
+    """
     more = -(side + 2 * border) % MULTIPLE if border else 0
     return border + more // 2, border + more - more // 2
 

@@ -8,44 +8,41 @@ edges twice, which ends in rows of dots there.
 
 from keras import ops
 
+import gradients
 from settings import block_of
 
 MULTIPLE = 16  # four poolings halve the sides; what they cannot halve they leave unseen
 
 
-def measure(side, border):
-    """Return how many pixels to add before and after a side.
+def measure(shape, border):
+    """Return how many pixels to add around an image of (height, width) = `shape`.
 
-    At least `border`, and more to make its length a multiple of 16. A border of 0 is none at all.
+    At least `border` on each side, and more to make the lengths multiples of 16.
+
+    Returns:
+        ((top, bottom), (left, right)); for a border of 0, which is none at all, ().
     """
-    more = -(side + 2 * border) % MULTIPLE if border else 0
-    return border + more // 2, border + more - more // 2
-
-
-def extend(image, border):
-    """Mirror (1, height, width, N), whose sides are longer than `border` + 8, at its edges."""
     if not border:
-        return image
-    _, height, width, _ = ops.shape(image)
-    around = (0, 0), measure(height, border), measure(width, border), (0, 0)
-    return ops.pad(image, around, mode="reflect")
+        return ()
+    missing = [-(side + 2 * border) % MULTIPLE for side in shape]
+    return tuple((border + more // 2, border + more - more // 2) for more in missing)
 
 
-def trim(features, layer, shape, border):
+def extend(image, around):
+    """Mirror (1, height, width, N) at its edges; `around`, from `measure`, is less than a side."""
+    return ops.pad(image, ((0, 0), *around, (0, 0)), mode="reflect") if around else image
+
+
+def trim(features, layer, around):
     """Cut features down to the positions that stand for a part of the picture.
 
     Args:
         features: (1, h, w, N) of an `extend`ed image.
         layer: whose features they are.
-        shape: (height, width) of the image before.
+        around: what the image was extended by.
     """
-    if not border:
+    if not around:
         return features
     stride = 2 ** (block_of(layer) - 1)
-    top, bottom, left, right = (
-        pixels // stride for side in shape for pixels in measure(side, border)
-    )
-    _, height, width, _ = ops.shape(features)
-    size = 1, height - top - bottom, width - left - right, features.shape[-1]
-    # By `slice`: the gradient of indexing is several times slower.
-    return ops.slice(features, (0, top, left, 0), size)
+    positions = [tuple(pixels // stride for pixels in pair) for pair in around]
+    return gradients.crop(features, positions)

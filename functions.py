@@ -16,6 +16,7 @@ import keras
 from keras import ops
 
 import borders
+import gradients
 import regions
 import style_statistics
 from settings import LAYERS, VGG19_WIDTHS, block_of
@@ -106,9 +107,9 @@ def look(model, image, *, border):
     Returns:
         A dictionary from layer name to the features of the image, without those of the border.
     """
-    features = model(borders.extend(image, border))
-    shape = ops.shape(image)[1:3]
-    return {name: borders.trim(each, name, shape, border) for name, each in features.items()}
+    around = borders.measure(ops.shape(image)[1:3], border)
+    features = model(borders.extend(image, around))
+    return {name: borders.trim(each, name, around) for name, each in features.items()}
 
 
 def gram_matrix(features, guide=None):
@@ -122,44 +123,14 @@ def gram_matrix(features, guide=None):
         (N, N): Σ_k g_k F_ik F_jk / Σ g_k. The paper leaves out the divisor; here it lets a
         style picture of another size than the content be compared with it.
     """
-    _, height, width, channels = ops.shape(features)
-    positions = height * width
-    total = ops.cast(positions, features.dtype)
     if guide is not None:
         features = features * ops.sqrt(guide)
+    flat = ops.reshape(features, (-1, features.shape[-1]))  # (M, N)
+    if guide is None:
+        total = ops.cast(ops.shape(flat)[0], flat.dtype)
+    else:
         total = ops.maximum(ops.sum(guide), FLOOR)
-    flat = ops.reshape(features, (positions, channels))  # (M, N)
-    return correlate(flat) / total
-
-
-@ops.custom_gradient
-def correlate(flat):
-    """Return FᵀF, (N, N), for F = `flat`, (M, N).
-
-    Its gradient is F (D + Dᵀ): one product, where differentiating both factors takes two, and
-    a transpose of all features. That halves the time of the Gram matrices.
-    """
-
-    def gradient(*arguments, upstream=None):
-        change = arguments[0] if upstream is None else upstream  # backends differ here
-        return ops.matmul(flat, change + ops.transpose(change))
-
-    return ops.matmul(ops.transpose(flat), flat), gradient
-
-
-@ops.custom_gradient
-def mean_square(values):
-    """Return the mean of the squares of all values.
-
-    Its gradient is one product; otherwise the mean's is first spread over an array of its own.
-    """
-    count = ops.cast(ops.size(values), values.dtype)
-
-    def gradient(*arguments, upstream=None):
-        change = arguments[0] if upstream is None else upstream  # backends differ here
-        return 2.0 * change / count * values
-
-    return ops.sum(ops.square(values)) / count, gradient
+    return gradients.correlate(flat) * (1.0 / total)
 
 
 def relative_error(value, target):
@@ -171,7 +142,7 @@ def relative_error(value, target):
     for every network, and each layer counts as much as its share says.
     """
     energy = ops.maximum(ops.mean(ops.square(target)), FLOOR)
-    return mean_square(value - target) / energy
+    return gradients.mean_square(value - target) * (1.0 / energy)
 
 
 def content_loss(features, targets, *, form):
@@ -227,7 +198,7 @@ def describe_style(features, kind, guide=None):
 
 def mean_error(value, target):
     """Mean squared error."""
-    return mean_square(value - target)
+    return gradients.mean_square(value - target)
 
 
 def quarter_error(value, target):
@@ -251,18 +222,12 @@ def total_variation(image, *, form):
             ones, as TensorFlow's and other tutorials have it.
     """
     measure = VARIATIONS[form]
-    _, height, width, channels = ops.shape(image)
-    inner = (1, height - 1, width, channels)
-    # By `slice`: the gradient of indexing, `image[:, 1:]`, is several times slower.
-    down = ops.slice(image, (0, 1, 0, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
-    inner = (1, height, width - 1, channels)
-    across = ops.slice(image, (0, 0, 1, 0), inner) - ops.slice(image, (0, 0, 0, 0), inner)
-    return measure(down) + measure(across)
+    return measure(gradients.differences(image, 1)) + measure(gradients.differences(image, 2))
 
 
 VARIATIONS = {
-    "mean-squared": mean_square,
-    "sum-squared": lambda values: mean_square(values) * ops.cast(ops.size(values), values.dtype),
+    "mean-squared": gradients.mean_square,
+    "sum-squared": lambda values: ops.sum(ops.square(values)),
     "mean-absolute": lambda values: ops.mean(ops.abs(values)),
     "sum-absolute": lambda values: ops.sum(ops.abs(values)),
 }

@@ -90,7 +90,8 @@ def guide(mask, layer, border):
     """
     if mask is None:
         return [()]
-    pooled = borders.extend(ops.convert_to_tensor(mask), border)
+    around = borders.measure(mask.shape[1:3], border)
+    pooled = borders.extend(ops.convert_to_tensor(mask), around)
     for _ in range(1, block_of(layer)):
         pooled = ops.average_pool(pooled, 2, 2)
     window = 2 * round(receptive_field(layer) / 2 ** (block_of(layer) - 1) / 4) + 1
@@ -99,7 +100,7 @@ def guide(mask, layer, border):
     for region in range(mask.shape[-1]):
         plain, inner = (each[..., region : region + 1] for each in (pooled, pooled * inside))
         chosen = inner if ops.max(inner) > 0.5 else plain
-        guides.append((borders.trim(chosen, layer, mask.shape[1:3], border),))
+        guides.append((borders.trim(chosen, layer, around),))
     return guides
 
 

@@ -106,6 +106,19 @@ def test_ratios_are_taken_turn_by_turn():
     assert evaluations.median_ratio([1.0, 10.0, 1.2], [2.0, 20.0, 2.0]) == 0.5
 
 
+def test_a_rate_counts_the_operations_of_the_picture_with_its_border():
+    small, effort = weights.draw(0, SMALL_WIDTHS), benchmark.Effort(turns=1, least=0, matrix=64)
+    pair = picture(2, height=40), picture(3)
+    rows = evaluations.measure_rate({"small": small}, *pair, effort)
+    settings = evaluations.Settings()
+    arguments = settings.layers, settings.style_layer_weights
+    # 40 + 2 · 4 = 48 is a multiple of 16, 48 + 2 · 4 = 56 becomes 64.
+    expected = textbook.count_operations((48, 64), *arguments, widths=SMALL_WIDTHS)
+    for _, _, work, rate, peak, share in rows:
+        assert work == pytest.approx(expected / 1e9)
+        assert share == pytest.approx(rate / peak)
+
+
 def test_growth_in_proportion_to_the_pixels_has_the_exponent_1():
     rows = [(side, side**2, 7.0 * side**2, 7.0) for side in (1, 2, 4)]
     assert evaluations.growth(rows) == pytest.approx(1)

@@ -128,7 +128,8 @@ def measure_rate(networks, content, style, effort):
     """
     settings, rows = Settings(), []
     layers, grams = settings.layers, settings.style_layer_weights
-    shape = borders.extend(content, settings.border).shape[1:3]
+    around = borders.measure(content.shape[1:3], settings.border)
+    shape = borders.extend(content, around).shape[1:3]
     for name, weights in networks.items():
         work = textbook.count_operations(shape, layers, grams, widths=weights.widths)
         for precision in choose_precisions():

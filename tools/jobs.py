@@ -144,11 +144,12 @@ def measure_shares(arguments):
         end = time.perf_counter()
     finally:
         transfer.Transfer.run = original
+    steps = ledger.evaluations + ledger.optimizer
     return {
         "before: pictures, network, first steps to plan by": ledger.entered - begin,
         "evaluations": ledger.evaluations,
         "optimiser and clipping": ledger.optimizer,
-        "targets of each size": ledger.loop - ledger.evaluations - ledger.optimizer,
+        "entering sizes and phases: targets, evaluations anew": ledger.loop - steps,
         "snapshots, losses, progress": ledger.saving,
         "after: result, curves, animation": end - ledger.left,
     }

@@ -1,8 +1,7 @@
 """Operations of the losses with their gradients written out.
 
 What TensorFlow derives by itself computes the same, but in more passes over the memory, and in
-several times as many operations where sizes are not known beforehand: seconds before the first
-step.
+several times as many operations where sizes are not known beforehand.
 """
 
 from keras import ops

@@ -1,5 +1,6 @@
 """What several test modules need: pictures, a small network, the program as a real process."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,16 @@ import weights
 
 ROOT = Path(__file__).parent.parent
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
+
+
+def pytest_configure():
+    """Hear Ctrl-C and SIGHUP, so that the processes which tests start and signal do.
+
+    Shells ignore the one in what they run in the background, nohup the other, and it is inherited.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def paint(path, seed, size=(64, 48)):

@@ -1,4 +1,4 @@
-# make demo: stylise a sample photo. make test: run every test. Both set up .venv first.
+# make demo: stylize a sample photo. make test: run every test. Both set up .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -1,6 +1,6 @@
 """The method of Gatys, Ecker and Bethge, whole (arXiv:1508.06576; CVPR 2016, pp. 2414-2423).
 
-An image is optimised until its features in a fixed convolutional network resemble those of a
+An image is optimized until its features in a fixed convolutional network resemble those of a
 photo (the content) while the correlations between them resemble those of a painting (the
 style):
 
@@ -15,17 +15,14 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-import borders
-import gradients
-import regions
-import style_statistics
-from settings import LAYERS, VGG19_WIDTHS, block_of
+from style_transfer.method import borders, gradients, regions, statistics
+from style_transfer.settings import LAYERS, VGG19_WIDTHS, block_of
 
 IMAGENET_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, in [0, 255]
 TORCH_MEANS, TORCH_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 
 # What the squared error is divided by never falls below this, so that a target without any
-# signal (a flat, single-coloured style picture) gives a large loss and not infinity.
+# signal (a flat, single-colored style picture) gives a large loss and not infinity.
 FLOOR = 1e-6
 
 
@@ -178,7 +175,7 @@ def style_loss(features, targets, *, kind, form):
     for name, in_regions in targets.items():
         for weight, target, guide in in_regions:
             value = describe_style(features[name], kind, *guide)
-            total += weight * style_statistics.differ(value, target, measure)
+            total += weight * statistics.differ(value, target, measure)
     return total
 
 
@@ -192,8 +189,8 @@ def describe_style(features, kind, guide=None):
     if kind == "gram":
         return {"gram": gram_matrix(features, guide)}
     if kind == "mean-std":
-        return style_statistics.channel_moments(features, guide)
-    return style_statistics.moments(features, guide)
+        return statistics.channel_moments(features, guide)
+    return statistics.moments(features, guide)
 
 
 def mean_error(value, target):
@@ -210,7 +207,7 @@ MEASURES = {"relative": relative_error, "mean": mean_error, "gatys": quarter_err
 
 
 def total_variation(image, *, form):
-    """Measure how much neighbouring pixels of (1, height, width, 3) differ.
+    """Measure how much neighboring pixels of (1, height, width, 3) differ.
 
     Not part of the paper, but of most programs after it (Mahendran & Vedaldi,
     arXiv:1412.0035, equation 4 with exponent 2): without it the network's blind spots fill
@@ -300,7 +297,7 @@ def compute_targets(model, content, styles, settings, *, mask=None, descriptions
         style[name] = tuple(
             RegionTarget(
                 ops.convert_to_tensor(weight * areas[region], "float32"),
-                style_statistics.mix([each[name][region] for each in descriptions], share),
+                statistics.mix([each[name][region] for each in descriptions], share),
                 guides[region],
             )
             for region, share in enumerate(shares)
@@ -388,7 +385,7 @@ def build_training(evaluate, optimizer, state, targets):
     Args:
         evaluate: from `build_evaluation`.
         optimizer: from `optimizers`.
-        state, targets: any state of the optimiser and any targets: the function is for all of
+        state, targets: any state of the optimizer and any targets: the function is for all of
             their kind, whatever the sizes of the pictures.
 
     Returns:

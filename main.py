@@ -7,11 +7,18 @@ from types import SimpleNamespace
 
 import click
 
-import config
-import files
-from console import ERASE_LINE, LOADING, Console, open_missing_streams
-from options import Command, check_video, from_file, parse_duration, plain, setting
-from settings import FIELDS, VERSION, Settings
+from style_transfer import files
+from style_transfer.commands import config
+from style_transfer.commands.console import ERASE_LINE, LOADING, Console, open_missing_streams
+from style_transfer.commands.options import (
+    Command,
+    check_video,
+    from_file,
+    parse_duration,
+    plain,
+    setting,
+)
+from style_transfer.settings import FIELDS, VERSION, Settings
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
 
@@ -83,7 +90,7 @@ SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, t
     "Style",
     "--content-mask",
     metavar="PICTURE",
-    help="Regions of the photo, by grey level or colour; `alpha`: its own transparency. The "
+    help="Regions of the photo, by gray level or color; `alpha`: its own transparency. The "
     "brightest takes the (last) style, the next the one before, the rest stays a photo.",
 )
 @plain(
@@ -91,7 +98,7 @@ SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, t
     "--style-mask",
     metavar="PICTURE",
     multiple=True,
-    help="Regions of a style, one mask for each --style: what has the same colour pairs up.",
+    help="Regions of a style, one mask for each --style: what has the same color pairs up.",
 )
 @setting("Style", "keep_alpha", "--keep-alpha")
 @setting("Style", "style_loss", "--style-loss")
@@ -129,7 +136,7 @@ SECONDS_TO_WRITE = 3.0  # what a time budget keeps for the result, the curves, t
 )
 @plain("Run", "--dry-run", is_flag=True, help="Say what the run would cost, and stop.")
 @plain("Run", "--resume", metavar="DIR", help="Continue the run in a folder; --epochs may grow.")
-@plain("Run", "--webp", is_flag=True, help="Write progress.webp too: full size, full colour.")
+@plain("Run", "--webp", is_flag=True, help="Write progress.webp too: full size, full color.")
 @plain(
     "Run",
     "--video",
@@ -157,12 +164,12 @@ def command(context, **options):
     check_paths(context)
     # From here on things take time, be it the import of Pillow: say so first.
     console.pass_on(LOADING)
-    import stylise
+    from style_transfer.optimization import job as stylize
 
-    workshop = stylise.Workshop([name for name in ("webp", "video") if options[name]])
+    workshop = stylize.Workshop([name for name in ("webp", "video") if options[name]])
     deadline = began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None
     if given.resume:
-        stylise.resume(Path(given.resume), explicit(context), console, deadline, workshop)
+        stylize.resume(Path(given.resume), explicit(context), console, deadline, workshop)
     elif given.from_image:
         repeat(context, given, console, deadline, workshop)
     else:
@@ -171,30 +178,30 @@ def command(context, **options):
 
 def repeat(context, given, console, deadline, workshop):
     """Run again what made a result, by the record in it."""
-    import runs
-    import stylise
+    from style_transfer.optimization import job as stylize
+    from style_transfer.runs import folder as runs
 
     if flags := explicit(context):
         raise click.UsageError(f"--from-image repeats a run as it was; leave out {min(flags)}")
     record, settings = runs.read_image(given.from_image)
     inputs = runs.locate_inputs(record)
     folder = prepare_folder(given, inputs)
-    stylise.start(inputs, folder, settings, console, deadline, workshop, expected=record)
+    stylize.start(inputs, folder, settings, console, deadline, workshop, expected=record)
 
 
 def repaint(given, settings, console, deadline, workshop):
     """Repaint a photo, or several, one after the other."""
-    import images
-    import runs
-    import stylise
-    import sweep
+    from style_transfer.batches import sweep
+    from style_transfer.optimization import job as stylize
+    from style_transfer.pictures import images
+    from style_transfer.runs import folder as runs
 
     contents = [path for each in given.content for path in images.expand(each)]
     masks = (given.content_mask, given.style_mask)
     inputs = collect_inputs(contents[0], given.style, *masks, settings)
     if len(contents) == 1:
         folder = prepare_folder(given, inputs)
-        stylise.start(inputs, folder, settings, console, deadline, workshop)
+        stylize.start(inputs, folder, settings, console, deadline, workshop)
         return
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content")
@@ -206,7 +213,7 @@ def repaint(given, settings, console, deadline, workshop):
 
 def prepare_folder(given, inputs):
     """Choose the folder of a run, and see that it may go there; None for a dry run."""
-    import runs
+    from style_transfer.runs import folder as runs
 
     folder = runs.choose_folder(given.output, inputs["content"], inputs["style"])
     runs.check_folder(folder, inputs.values(), overwrite=given.overwrite)
@@ -238,7 +245,7 @@ def collect_inputs(content, styles, content_mask, style_masks, settings):
         click.UsageError: the numbers of styles, shares and masks do not agree.
         files.FileError: a folder holds no picture.
     """
-    import images
+    from style_transfer.pictures import images
 
     styles = [path for each in styles for path in images.expand(each)]
     for flag, count in (("--blend", len(settings.blend)), ("--style-mask", len(style_masks))):
@@ -292,7 +299,7 @@ def main():
     try:
         arguments = sys.argv[1:] or ["--help"]
         if arguments[0] == "sweep":
-            import sweep
+            from style_transfer.batches import sweep
 
             chosen, name = sweep.build_command(Command, command.params), "python main.py sweep"
             arguments = arguments[1:] or ["--help"]

@@ -1,5 +1,7 @@
 """What several test modules need: pictures, a small network, the program as a real process."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import weights
+from style_transfer.networks import weights
 
 ROOT = Path(__file__).parent.parent
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
@@ -27,7 +29,7 @@ def pytest_configure():
 
 
 def paint(path, seed, size=(64, 48)):
-    """Save a picture of smooth random colours."""
+    """Save a picture of smooth random colors."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path)
@@ -142,3 +144,31 @@ def refused(outcome, *words):
     for word in words:
         assert word in outcome.stderr
     assert outcome.stdout == ""
+
+
+@contextlib.contextmanager
+def within(*, seconds, megabytes):
+    """Fail if the block takes longer, or needs more memory, than it may."""
+
+    def memory(name):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+
+    def stop(*_):
+        raise AssertionError("it hangs")
+
+    measured = os.access("/proc/self/clear_refs", os.W_OK)
+    if measured:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = memory("VmRSS")
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(10)
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - start < seconds
+    if measured:
+        assert memory("VmHWM") - before < megabytes

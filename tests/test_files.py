@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import files
+from style_transfer import files
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_missing_folder_is_named_and_not_made(tmp_path):
 FULL_DISK = """
 import resource, signal, sys
 sys.path.insert(0, sys.argv[1])
-import files
+from style_transfer import files
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

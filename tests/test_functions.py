@@ -7,10 +7,10 @@ import tensorflow as tf
 from conftest import ROOT, SMALL_WIDTHS
 
 import functions
-import images
-import optimizers
-import weights
-from settings import LAYERS, Settings
+from style_transfer.networks import weights
+from style_transfer.optimization import optimizers
+from style_transfer.pictures import images
+from style_transfer.settings import LAYERS, Settings
 
 SAMPLES = ROOT / "data" / "input"
 SHAPES = {"a": (1, 5, 4, 3), "b": (1, 3, 2, 6)}

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, paint, refused
 from PIL import Image
 
-from settings import FIELDS
+from style_transfer.settings import FIELDS
 
 FAST = ("--size", "48", "--epochs", "2", "--steps", "3")
 
@@ -126,7 +126,7 @@ def test_every_option_stands_in_the_guide():
 
 
 def test_version(run_main):
-    from settings import VERSION
+    from style_transfer.settings import VERSION
 
     assert run_main("--version").stdout == f"style-transfer {VERSION}\n"
 

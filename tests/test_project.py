@@ -17,7 +17,7 @@ def test_conda_and_pip_install_the_same():
 
 
 def test_the_version_is_in_the_changes():
-    from settings import VERSION
+    from style_transfer.settings import VERSION
 
     assert f"## {VERSION}" in (ROOT / "CHANGES.md").read_text()
 

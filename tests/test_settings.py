@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from settings import FIELDS, LAYERS, Settings
+from style_transfer.settings import FIELDS, LAYERS, Settings
 
 NUMBERS = [name for name, field in FIELDS.items() if type(field.default) in (int, float)]
 

@@ -23,10 +23,10 @@ import click
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/benchmark.py` finds the project's modules
 
-import images  # noqa: E402
-import runs  # noqa: E402
-import weights  # noqa: E402
-from settings import VGG19_WIDTHS, Settings  # noqa: E402
+from style_transfer.networks import weights  # noqa: E402
+from style_transfer.pictures import images  # noqa: E402
+from style_transfer.runs import folder as runs  # noqa: E402
+from style_transfer.settings import VGG19_WIDTHS, Settings  # noqa: E402
 from tools import jobs  # noqa: E402
 
 INPUT = ROOT / "data" / "input"

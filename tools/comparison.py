@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 import functions
-import optimizers
+from style_transfer.optimization import optimizers
 from tools.crops import SUFFIXES
 
 
@@ -51,7 +51,7 @@ class Judge:
         """Return the weighted total loss of a picture."""
         return float(self.evaluate(tf.constant(picture), self.targets)[0][-1])
 
-    def minimise(self, start, steps):
+    def minimize(self, start, steps):
         """Make a picture, from `start`, in so many steps of L-BFGS; 8 bits a channel."""
         optimizer = optimizers.LBFGS()
         state = optimizer.start(start)
@@ -98,14 +98,14 @@ class Gallery:
                 picture = load_picture(path, self.size)
             else:
                 own = judge if model is teacher else Judge(model, *images, settings)
-                picture = own.minimise(images[0], steps)
+                picture = own.minimize(images[0], steps)
             if path:
                 save_picture(path, picture)
             totals[name] = judge.total(picture)
         return pair, totals
 
 
-def summarise(rows):
+def summarize(rows):
     """Format the figures of all pairs.
 
     Args:

@@ -52,11 +52,11 @@ def random_crop(picture, size, random):
 
 
 def disturb(crop, random):
-    """Change contrast, colours and grain: style transfer passes through such pictures."""
+    """Change contrast, colors and grain: style transfer passes through such pictures."""
     size = len(crop)
     if random.random() < 0.5:
-        grey = crop.mean(axis=-1, keepdims=True)
-        crop = grey + (crop - grey) * random.uniform(0.0, 2.5)  # saturation
+        gray = crop.mean(axis=-1, keepdims=True)
+        crop = gray + (crop - gray) * random.uniform(0.0, 2.5)  # saturation
         crop = crop.mean() + (crop - crop.mean()) * random.uniform(0.4, 2.5)  # contrast
         crop = crop + random.normal(0, 0.1, 3)  # tint
     if random.random() < 0.5:
@@ -75,7 +75,7 @@ class Crops(keras.utils.PyDataset):
         batch: crops in a batch.
         first, count: the numbers of the batches.
         seed: seed of all random choices.
-        disturbed: change colours and grain, blend some of the crops.
+        disturbed: change colors and grain, blend some of the crops.
     """
 
     def __init__(self, pictures, *, size, batch, first, count, seed=0, disturbed=True):

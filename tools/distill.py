@@ -18,8 +18,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/distill.py` finds the project's modules
 
-import weights  # noqa: E402
-from settings import Settings  # noqa: E402
+from style_transfer.networks import weights  # noqa: E402
+from style_transfer.settings import Settings  # noqa: E402
 from tools import crops, teachers, training  # noqa: E402
 
 COMPACT = ROOT / "data" / "weights" / "vgg19_compact.weights.h5"
@@ -115,8 +115,8 @@ def evaluate(content, style, teacher, path, size, steps, every, output, reuse, *
     pairs = itertools.product(comparison.list_pictures(content), comparison.list_pictures(style))
     for pair in list(pairs)[::every]:
         rows.append(gallery.compare(*pair, Settings(**options), steps=steps))
-        print(comparison.summarise(rows[-1:]).splitlines()[1], flush=True)
-    print(comparison.summarise(rows))
+        print(comparison.summarize(rows[-1:]).splitlines()[1], flush=True)
+    print(comparison.summarize(rows))
 
 
 if __name__ == "__main__":

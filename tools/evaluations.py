@@ -11,12 +11,12 @@ import matplotlib
 import numpy as np
 import tensorflow as tf
 
-import borders
-import files
 import functions
-import training
-import transfer
-from settings import Settings
+from style_transfer import files
+from style_transfer.method import borders
+from style_transfer.optimization import engine as training
+from style_transfer.optimization import transfer
+from style_transfer.settings import Settings
 from tools import textbook
 
 matplotlib.use("Agg")  # draws without a screen

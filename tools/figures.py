@@ -55,7 +55,7 @@ FIGURES = {
             ("--scales auto", TEMPLE_NIGHT, ()),
         ]
     ],
-    "colour": [sweep(TEMPLE_NIGHT, "--preserve-color", ("none", "symmetric", "luminance"))],
+    "color": [sweep(TEMPLE_NIGHT, "--preserve-color", ("none", "symmetric", "luminance"))],
     "blend": [
         [
             (f"{share:g} and {1 - share:g}", CAT_CIRCLES, blend(share, "waves"))
@@ -96,13 +96,13 @@ def sheet():
 
 def strip():
     """Draw docs/epochs.jpg: the frames of one run."""
-    stylise(CAT_CIRCLES, ("--scales", "1", "--size", "320"))
+    stylize(CAT_CIRCLES, ("--scales", "1", "--size", "320"))
     frames = RUNS / "cat_circles_scales_1_size_320" / "frames"
     paths = [frames / f"epoch_{epoch:04}.png" for epoch in (0, 1, 2, 4, 10)]
     return assemble([[label(Image.open(path), f"epoch {int(path.stem[-4:])}") for path in paths]])
 
 
-def stylise(pair, arguments):
+def stylize(pair, arguments):
     """Run the program on a pair of samples, unless that was done before; return the picture."""
     content, style = pair
     words = (Path(word).stem if "/" in word else word for word in (content, style, *arguments))
@@ -121,7 +121,7 @@ def draw(cell):
         text, picture = cell.replace("_", " "), Image.open(path)
     else:
         text, pair, arguments = cell
-        picture = stylise(pair, arguments)
+        picture = stylize(pair, arguments)
     return label(picture, text)
 
 

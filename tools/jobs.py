@@ -75,7 +75,7 @@ class Ledger:
     """Where the seconds of a run go, seen from outside its loop.
 
     Between two iterates, off the clock, it times the evaluation that the loop uses just then,
-    alone. What the loop's steps took beyond that is the optimiser's and the clipping's.
+    alone. What the loop's steps took beyond that is the optimizer's and the clipping's.
     """
 
     def __init__(self):
@@ -133,7 +133,7 @@ def measure_shares(arguments):
         From what it was spent on to seconds. All but the first and the last are the loop.
     """
     import main
-    import transfer
+    from style_transfer.optimization import transfer
 
     ledger, original = Ledger(), transfer.Transfer.run
     transfer.Transfer.run = ledger.watch(original)
@@ -148,7 +148,7 @@ def measure_shares(arguments):
     return {
         "before: pictures, network, first steps to plan by": ledger.entered - begin,
         "evaluations": ledger.evaluations,
-        "optimiser and clipping": ledger.optimizer,
+        "optimizer and clipping": ledger.optimizer,
         "entering sizes and phases: targets, evaluations anew": ledger.loop - steps,
         "snapshots, losses, progress": ledger.saving,
         "after: result, curves, animation": end - ledger.left,

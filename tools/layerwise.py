@@ -18,7 +18,7 @@ COMPILE = keras.backend.backend() == "jax"  # XLA's convolutions are slow on pro
 class WhitenedConvolution(keras.layers.Layer):
     """A 3×3 convolution before its ReLU, trained in coordinates where its input is white.
 
-    The features of neighbouring pixels and channels are so correlated that gradient descent
+    The features of neighboring pixels and channels are so correlated that gradient descent
     on a kernel itself hardly moves in most directions. Written as `kernel = whitener ·
     direction`, with the whitener from the input's statistics, all directions learn equally
     fast: the idea of natural neural networks (Desjardins et al., arXiv:1507.00210).
@@ -33,14 +33,14 @@ class WhitenedConvolution(keras.layers.Layer):
     def __init__(self, features, *, filters, kernel=None, bias=None, spread=1.0):
         super().__init__()
         self.kernel_shape = (3, 3, features.shape[-1], filters)
-        centre, whitener, colourer = whitening(features)
+        centre, whitener, colorer = whitening(features)
         if kernel is None:
             # White input: outputs of variance 2, which ReLU makes a mean square of 1.
             draw = keras.random.normal((len(centre), filters), stddev=(2 / len(centre)) ** 0.5)
             direction, offset = spread * draw, np.zeros(filters)
         else:
             flat = kernel.reshape(len(centre), filters).astype(np.float64)
-            direction, offset = colourer @ flat, bias + centre @ flat
+            direction, offset = colorer @ flat, bias + centre @ flat
         for name, value in [("whitener", whitener), ("centre", centre)]:
             setattr(self, name, self.constant(value, trainable=False))
         for name, value in [("direction", direction), ("offset", offset)]:
@@ -72,7 +72,7 @@ def whitening(features):
     """Compute the statistics of the 3×3 patches of (batch, height, width, channels).
 
     Returns:
-        (centre, whitener, colourer): the mean patch (9 · channels,), the inverse square root
+        (centre, whitener, colorer): the mean patch (9 · channels,), the inverse square root
         of the damped covariance, and its square root, both (9 · channels, 9 · channels).
     """
     windows = np.lib.stride_tricks.sliding_window_view(features, (3, 3), axis=(1, 2))
@@ -129,7 +129,7 @@ def train_layer(features, targets, *, filters, start=None, rate, steps):
     epochs = -(-steps * batch // len(features))
     model.fit(features, targets, batch_size=batch, epochs=epochs, verbose=0)
     arrays = [ops.convert_to_numpy(each) for each in layer.fold()]
-    return normalise(arrays, head.get_weights(), features) if head else arrays
+    return normalize(arrays, head.get_weights(), features) if head else arrays
 
 
 def build_layer(features, taught, filters, start):
@@ -153,7 +153,7 @@ def build_layer(features, taught, filters, start):
     return layer, head
 
 
-def normalise(arrays, head, features):
+def normalize(arrays, head, features):
     """Scale a layer that learnt through a head so that its own features have mean square 1."""
     output = keras.Sequential([keras.layers.Conv2D(len(arrays[1]), 3, activation="relu")])
     output.build(features.shape)

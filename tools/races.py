@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 import functions
-import training
-import transfer
-from settings import Settings
+from style_transfer.optimization import engine as training
+from style_transfer.optimization import transfer
+from style_transfer.settings import Settings
 from tools import textbook
 
 STEPS_IN_A_LAP = 25

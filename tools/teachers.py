@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 import functions
-from settings import CONVOLUTIONS, LAYERS
+from style_transfer.settings import CONVOLUTIONS, LAYERS
 
 #: What the compact network computes: VGG19 up to the deepest layer that style transfer needs.
 STUDENT_LAYERS = LAYERS[: LAYERS.index("block5_conv1") + 1]
@@ -31,7 +31,7 @@ def load_teacher(source):
         with np.load(source) as arrays:
             return build_compressed(dict(arrays))
     # Imported here: the .npz teacher needs none of it, so training with it runs everywhere.
-    import weights
+    from style_transfer.networks import weights
 
     loaded = weights.load(source)
     return build_network(loaded.layers, loaded.widths)

@@ -8,7 +8,7 @@ arithmetic that a step takes, counted from the shapes of its layers.
 import keras
 import tensorflow as tf
 
-from settings import LAYERS, VGG19_WIDTHS, block_of
+from style_transfer.settings import LAYERS, VGG19_WIDTHS, block_of
 
 CONTENT_LAYER = "block5_conv2"
 STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
@@ -70,7 +70,7 @@ def build_loss(network, content, style):
 
 
 def build_adam():
-    """Build the tutorial's optimiser; its epsilon suits its own loss, of 10^6 and more."""
+    """Build the tutorial's optimizer; its epsilon suits its own loss, of 10^6 and more."""
     return keras.optimizers.Adam(LEARNING_RATE, beta_1=0.99, epsilon=0.1)
 
 

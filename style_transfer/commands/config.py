@@ -1,0 +1,75 @@
+"""Settings from TOML files: recipes, which are those of published systems, and the user's own."""
+
+import tomllib
+from pathlib import Path
+
+from style_transfer import files
+from style_transfer.settings import FIELDS, check
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+def list_recipes():
+    """Return the names of the recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def read_recipe(name, known):
+    """Read a recipe by its name; see `read`."""
+    return read(RECIPES / f"{name}.toml", known)
+
+
+def read(path, known):
+    """Read settings from a TOML file.
+
+    Args:
+        path: of the file.
+        known: from key, such as `style-weight`, to the name of a setting.
+
+    Returns:
+        From name of a setting to its value.
+
+    Raises:
+        files.FileError: it is no TOML, or a key is unknown, or a value cannot be.
+    """
+    data = files.read(path, remedy="give a TOML file with --config")
+    try:
+        table = tomllib.loads(data.decode())
+    except ValueError as error:
+        raise files.FileError(path, f"is not TOML ({error})", "correct it") from None
+    values = {}
+    for key, value in table.items():
+        name = known.get(key.replace("_", "-"))
+        if name is None:
+            remedy = f"its keys are the long options: {', '.join(sorted(known))}"
+            raise files.FileError(path, f"has an unknown key, {key}", remedy)
+        if name in values:
+            raise files.FileError(path, f"gives {name} twice", "leave one of them out")
+        try:
+            values[name] = convert(name, value)
+        except ValueError as error:
+            raise files.FileError(path, f"{key}: {error}", "correct it") from None
+    return values
+
+
+def convert(name, value):
+    """Give a value of TOML the type of a setting; raise ValueError if it cannot be that."""
+    default = FIELDS[name].default
+    if isinstance(default, tuple):
+        value = tuple(value if isinstance(value, list) else (value,))
+        kind = float if name == "blend" else str
+        value = tuple(convert_to(kind, each) for each in value)
+    else:
+        value = convert_to(type(default), value)
+    check(name, value)
+    return value
+
+
+def convert_to(kind, value):
+    """Return `value` if it is of a kind; a whole number is a float as well."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise ValueError(f"{value} is not {names[kind]}")
+    return value

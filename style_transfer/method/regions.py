@@ -1,0 +1,162 @@
+"""Regions: which part of the photo takes its style from where (Gatys et al., arXiv:1611.07865).
+
+A mask is a picture of a few gray levels or colors, one for each region, with edges as soft as
+one likes. Here it becomes memberships, (1, height, width, R): how much each pixel belongs to each
+of the R regions, in [0, 1], with the sum 1.
+"""
+
+import numpy as np
+from keras import ops
+
+from style_transfer.method import borders
+from style_transfer.settings import LAYERS, block_of
+
+LEAST_SHARE = 0.01  # of the pixels that a color must have to be a region, and no soft edge
+SAMPLES = 256  # along one axis, enough to find the colors by
+SAME = 48.0  # colors nearer than this, of 0 to 255 in each channel, are one
+MOST = 8  # regions; more is no mask but a photo
+
+
+def find_colors(pixels):
+    """Find the colors of a mask's regions, from dark to bright.
+
+    Args:
+        pixels: (height, width, 3), 0 to 255.
+
+    Returns:
+        A list of (3,) arrays.
+
+    Raises:
+        ValueError: there are more than eight.
+    """
+    pixels = np.asarray(pixels, float)
+    step = max(1, max(pixels.shape) // SAMPLES)
+    flat = pixels[::step, ::step].reshape(-1, 3)
+    left, found = flat, []
+    while len(left) >= LEAST_SHARE * len(flat):
+        colors, counts = np.unique(left, axis=0, return_counts=True)
+        color = colors[counts.argmax()]
+        near = np.linalg.norm(left - color, axis=1) < SAME
+        if np.mean(near) * len(left) >= LEAST_SHARE * len(flat):
+            found.append(color)
+        if len(found) > MOST:
+            raise ValueError(f"has more than {MOST} colors; give it flat ones")
+        left = left[~near]
+    return sorted(found, key=lambda color: (color.sum(), tuple(color)))
+
+
+def memberships(pixels, colors):
+    """Tell how much each pixel belongs to the region of each color.
+
+    A pixel between two colors, as on a soft edge, belongs to both, as near as it is to each.
+
+    Args:
+        pixels: (height, width, 3), 0 to 255.
+        colors: (3,) each.
+
+    Returns:
+        (1, height, width, len(colors)) float32.
+    """
+    pixels = np.asarray(pixels, np.float32)
+    if len(colors) == 1:
+        return np.ones((1, *pixels.shape[:2], 1), np.float32)
+    colors = np.asarray(colors, np.float32)
+    distances = np.linalg.norm(pixels[:, :, np.newaxis] - colors, axis=-1)
+    first, second = np.moveaxis(np.argsort(distances, axis=-1)[..., :2], -1, 0)
+    line = colors[second] - colors[first]
+    along = np.sum((pixels - colors[first]) * line, axis=-1) / np.sum(line**2, axis=-1)
+    along = np.clip(along, 0.0, 0.5)[..., np.newaxis]  # from the nearest color to the next
+    weights = np.zeros_like(distances)
+    np.put_along_axis(weights, first[..., np.newaxis], 1 - along, axis=-1)
+    np.put_along_axis(weights, second[..., np.newaxis], along, axis=-1)
+    return weights[np.newaxis]
+
+
+def guide(mask, layer, border):
+    """Pool a mask to the positions of a layer's features.
+
+    Features near the edge of a region see beyond it, and would carry the style of one region
+    into another; they count less, the more of what they see (half of their receptive field: the
+    rest hardly matters) lies outside. A region so small that nothing would be left of it keeps
+    what it has.
+
+    Args:
+        mask: (1, height, width, R), or None for one region that is everything.
+        layer: its name.
+        border: of `functions.look`.
+
+    Returns:
+        A list of R: `()` for everything, or `((1, height, width, 1),)`.
+    """
+    if mask is None:
+        return [()]
+    around = borders.measure(mask.shape[1:3], border)
+    pooled = borders.extend(ops.convert_to_tensor(mask), around)
+    for _ in range(1, block_of(layer)):
+        pooled = ops.average_pool(pooled, 2, 2)
+    window = 2 * round(receptive_field(layer) / 2 ** (block_of(layer) - 1) / 4) + 1
+    inside = ops.clip(2.0 * ops.average_pool(pooled, window, 1, padding="same") - 1.0, 0.0, 1.0)
+    guides = []
+    for region in range(mask.shape[-1]):
+        plain, inner = (each[..., region : region + 1] for each in (pooled, pooled * inside))
+        chosen = inner if ops.max(inner) > 0.5 else plain
+        guides.append((borders.trim(chosen, layer, around),))
+    return guides
+
+
+def receptive_field(layer):
+    """Return how many pixels, along one axis, a position of a layer of VGG19 sees."""
+    size, stride = 1, 1
+    for name in LAYERS[: LAYERS.index(layer) + 1]:
+        if name.endswith("_conv1") and name != LAYERS[0]:
+            size, stride = size + stride, 2 * stride  # the pooling before it
+        size += 2 * stride
+    return size
+
+
+def pair(content, style_masks, blend):
+    """Pair the regions of a content mask with styles.
+
+    With style masks: a region of the content takes its style from what has the same color in
+    them. Without: each style goes to one region, the last to the brightest, the one before to
+    the next. A region that gets no style stays a photo.
+
+    Args:
+        content: mask of the content, (height, width, 3), 0 to 255.
+        style_masks: the same, one for each style, or none at all.
+        blend: the share of each style where several come together.
+
+    Returns:
+        (mask, styles): of the content, (1, height, width, R), and (shares, mask) for each style,
+        as `functions.Style` has them.
+
+    Raises:
+        ValueError: there are more styles than regions, or a style mask has no region of the
+            content.
+    """
+    colors = find_colors(content)
+    mask = memberships(content, colors)
+    if style_masks:
+        styles = [match(each, share, colors) for each, share in zip(style_masks, blend)]
+        return mask, styles
+    if len(blend) > len(colors):
+        raise ValueError(f"has {len(colors)} regions, too few for {len(blend)} styles")
+    first = len(colors) - len(blend)
+    places = np.eye(len(colors))[first:]
+    return mask, [(tuple(map(float, place)), None) for place in places]
+
+
+def match(style_mask, share, colors):
+    """Find the regions of the content, by their colors, in the mask of a style."""
+    own = find_colors(style_mask)
+    distances = np.linalg.norm(np.array(colors)[:, np.newaxis] - np.array(own), axis=-1)
+    regions = distances.argmin(axis=0)  # of each of its own colors
+    near = distances.min(axis=0) < SAME
+    if not near.any():
+        raise ValueError("has no color of the content's mask")
+    whole = memberships(style_mask, own)
+    mask = np.zeros((*whole.shape[:3], len(colors)), np.float32)
+    for index in np.flatnonzero(near):
+        mask[..., regions[index]] += whole[..., index]
+    shares = tuple(share if region in regions[near] else 0.0 for region in range(len(colors)))
+    return shares, mask

@@ -1,0 +1,149 @@
+"""The plan of a run: which sizes, how many epochs at each, what it will cost."""
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from style_transfer.settings import LAYERS, MIN_SIDE, block_of, parse_scales
+
+# Fitted to the peaks of whole runs (CPU, float32; compact network at 256, 512 and 1024 px, full
+# VGG19 at 512 px: 758, 993, 1938 and 1499 MiB), all met within 5 %: what the libraries take, and
+# how many copies of all features are in memory at once.
+LIBRARIES = 680 * 2**20
+COPIES = 4.0
+WARMUP_SHARES = (1 / 16, 1 / 4)  # of the style's weight, in the two halves of the warm-up
+SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A part of the run at one size: the longer side of the image, and its epochs."""
+
+    side: int
+    epochs: int
+
+
+def plan_scales(side, short_side, settings):
+    """Share the epochs out over sizes that grow to the final one.
+
+    Small images let brush strokes grow large, since the network sees only so many pixels
+    (Gatys et al., arXiv:1611.07865, section 6), and their steps cost little.
+
+    Args:
+        side: longer side of the final image.
+        short_side: the shortest side of content and style at that size.
+        settings: `scales` and `epochs`.
+
+    Returns:
+        A list of `Scale`, the last of the final size; together they have all epochs.
+    """
+    sides = parse_scales(settings.scales) or ()
+    if settings.scales == "auto":
+        sides = [round(side / math.sqrt(2) ** power) for power in range(12, 0, -1)]
+        sides = [each for each in sides if each >= SMALLEST_SCALE]
+    smaller = [each for each in sides if each < side and each / side * short_side >= MIN_SIDE]
+    sides = [*smaller, side][-settings.epochs :]
+    # The final size gets twice as many as a smaller one, whose picture is soon painted and
+    # only what the next one starts from; what cannot be shared evenly goes to the larger ones.
+    *smaller, side = sides
+    last = 2 * settings.epochs // (len(sides) + 1)
+    left = settings.epochs - last
+    epochs = [(left + index) // len(smaller) for index in range(len(smaller))]
+    return [*map(Scale, smaller, epochs), Scale(side, last)]
+
+
+def warm_up(step, steps, settings):
+    """Tell how much the style counts at a step of a scale, and for how many steps that holds.
+
+    With the whole weight from the start, the image first leaps away from the photo, and most of
+    the steps go into finding the content again. Where the style grows instead, L-BFGS is after 118
+    to 134 steps where it was after 140 (256 px, four pairs); Adam gains more.
+
+    Args:
+        step: steps done at the scale, of so many `steps`.
+
+    Returns:
+        (share, steps left with it): the share of the style's weight, 1 after the warm-up.
+    """
+    half = min(settings.warmup, steps // 3) // 2
+    for phase, share in enumerate(WARMUP_SHARES, start=1):
+        if step < phase * half:
+            return share, phase * half - step
+    return 1.0, max(1, steps - step)
+
+
+def seconds_left(scales, scale, steps_left, seconds, steps):
+    """Estimate the time to the end: a step costs in proportion to its pixels.
+
+    Args:
+        scales: from `plan_scales`.
+        scale: the one that the run is at, with so many `steps_left`.
+        seconds: that a step takes at this scale.
+        steps: in an epoch.
+    """
+    later = [each for each in scales if each.side > scale.side]
+    relative = sum(steps * each.epochs * (each.side / scale.side) ** 2 for each in later)
+    return seconds * (steps_left + relative)
+
+
+def total_seconds(scales, seconds, steps):
+    """Estimate the time of a whole run from the seconds of a step at its first scale."""
+    return seconds_left(scales, scales[0], scales[0].epochs * steps, seconds, steps)
+
+
+def fit_into(budget, scales, seconds, settings):
+    """Choose the steps of an epoch so that the run takes about `budget` seconds.
+
+    Returns:
+        The settings with another number of steps, 1 at least and 500 at most.
+    """
+    each = total_seconds(scales, seconds, 1)
+    return dataclasses.replace(settings, steps=max(1, min(500, int(budget / each))))
+
+
+def estimate_memory(size, widths, settings):
+    """Estimate the peak of the memory that a run takes, in bytes.
+
+    Training keeps the output of every layer for the way back, and works on copies of it;
+    L-BFGS remembers 40 images.
+
+    Args:
+        size: (width, height) of the final image.
+        widths: channels in each of the five blocks.
+    """
+    deepest = max(LAYERS.index(name) for name in settings.layers)
+    pixels = size[0] * size[1]
+    features = sum(
+        pixels / 4 ** (block_of(name) - 1) * widths[block_of(name) - 1]
+        for name in LAYERS[: deepest + 1]
+    )
+    history = 40 if settings.optimizer == "lbfgs" else 4
+    return LIBRARIES + 4 * (COPIES * features + (history + 12) * 3 * pixels)
+
+
+def largest_side(memory, size, widths, settings):
+    """Return the largest `--size` that a run of such a picture fits into `memory` with, or 0."""
+    fixed = estimate_memory((0, 0), widths, settings)
+    if memory <= fixed:
+        return 0
+    share = (memory - fixed) / (estimate_memory(size, widths, settings) - fixed)
+    side = int(max(size) * math.sqrt(share))
+    return side if side / max(size) * min(size) >= MIN_SIDE else 0
+
+
+def available_memory():
+    """Return how many bytes of memory this process may take now; infinity if nothing says so."""
+    limits = [math.inf]
+    meminfo = Path("/proc/meminfo")  # Linux
+    if meminfo.exists():
+        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        limits.append(1024 * int(lines["MemAvailable"].split()[0]))
+    elif hasattr(os, "sysconf"):  # macOS tells the whole of it only
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, v2 and v1
+        limit = Path("/sys/fs/cgroup", name)
+        if limit.exists() and (text := limit.read_text().strip()).isdigit():
+            limits.append(int(text))
+    return min(limits)

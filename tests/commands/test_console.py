@@ -1,0 +1,85 @@
+"""Messages and the progress bar, on a real terminal and without one."""
+
+import os
+import pty
+import re
+import sys
+import textwrap
+
+import pytest
+from conftest import ROOT
+
+from style_transfer.commands import console
+
+PROGRAM = """
+    import sys
+    sys.path.insert(0, {root!r})
+    import numpy as np
+    from style_transfer.commands.console import Console
+    from style_transfer.settings import Settings
+    class Iterate: pass
+    def iterate(epoch, step, image):
+        it = Iterate()
+        it.epoch, it.step, it.image, it.seconds_per_step = epoch, step, image, 0.25
+        it.seconds_left = (20 - step) * 0.25
+        it.losses = np.array([[0.1, 0.002, 0.03, 123.4]])
+        return it
+    settings = Settings(epochs=2, steps=10)
+    console = Console(quiet={quiet})
+    console.pass_on("Passing")
+    console.say("Staying")
+    with console.progress(settings) as show:
+        show(iterate(0, 0, 1))
+        show(iterate(1, 4, None))
+        show(iterate(1, 10, 1))
+        show(iterate(2, 20, 1))
+"""
+
+
+def on_terminal(columns, quiet=False):
+    """Run PROGRAM on a pseudo-terminal of so many columns; return what it wrote."""
+    program = textwrap.dedent(PROGRAM).format(root=str(ROOT), quiet=quiet)
+    process, descriptor = pty.fork()
+    if process == 0:
+        os.environ["COLUMNS"] = str(columns)
+        os.execv(sys.executable, [sys.executable, "-c", program])
+    written = b""
+    while True:
+        try:
+            part = os.read(descriptor, 4096)
+        except OSError:  # how Linux reports the end of a terminal
+            break
+        if not part:
+            break
+        written += part
+    assert os.waitpid(process, 0)[1] == 0, written.decode()
+    return written.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("columns", [60, 80, 140])
+def test_the_bar_fits_on_one_line(columns):
+    written = on_terminal(columns)
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", written))
+    assert max(map(len, lines)) < columns
+    assert "Staying" in lines
+    bar = lines[-2] if not lines[-1].strip() else lines[-1]
+    assert bar.startswith("2/2 [##")
+    assert "0:00 left content 0.1" in bar
+    if columns >= 80:
+        assert bar.strip().endswith("style 0.002 tv 0.03 total 1.2e+02 0.25 s/step")
+
+
+def test_the_bar_shows_the_time_left():
+    assert "0:04 left" in on_terminal(140)  # 16 of 20 steps of 0.25 s
+
+
+def test_quiet_says_nothing():
+    assert on_terminal(80, quiet=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (185, "3:05"), (3725, "1:02:05")]
+)
+def test_clock(seconds, text):
+    assert console.clock(seconds) == text

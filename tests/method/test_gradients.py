@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from style_transfer.method import gradients
+
+
+def derive(function, values):
+    """Return result and gradient of a function by TensorFlow, for an arbitrary change."""
+    values = tf.constant(values)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        result = function(values)
+        changes = np.random.default_rng(1).normal(size=result.shape).astype(np.float32)
+        total = tf.reduce_sum(result * changes)
+    return result.numpy(), tape.gradient(total, values).numpy()
+
+
+@pytest.mark.parametrize(
+    "written, plain",
+    [
+        (gradients.mean_square, lambda x: tf.reduce_mean(x**2)),
+        (lambda x: gradients.crop(x, ((1, 2), (0, 3))), lambda x: x[:, 1:-2, :-3]),
+        (lambda x: gradients.crop(x, ((0, 0), (2, 0))), lambda x: x[:, :, 2:]),
+        (lambda x: gradients.differences(x, 1), lambda x: x[:, 1:] - x[:, :-1]),
+        (lambda x: gradients.differences(x, 2), lambda x: x[:, :, 1:] - x[:, :, :-1]),
+        (
+            lambda x: gradients.correlate(tf.reshape(x, (-1, 3))),
+            lambda x: tf.einsum("bhwi,bhwj->ij", x, x),
+        ),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_results_and_gradients_are_those_that_tensorflow_derives(written, plain, compiled):
+    values = np.random.default_rng(0).normal(size=(1, 7, 6, 3)).astype(np.float32)
+    if compiled:  # for sizes that are not known beforehand
+        signature = [tf.TensorSpec((1, None, None, 3), tf.float32)]
+        written = tf.function(written, input_signature=signature)
+    for found, expected in zip(derive(written, values), derive(plain, values)):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -4,11 +4,19 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import stat
+import time
 from pathlib import Path
+
+import filelock
 
 MAX_BYTES = 512 * 2**20
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+PATIENCE = (0.05, 0.1, 0.2, 0.3, 0.35)  # seconds between attempts to replace a file
+
+#: What `writing` calls the file beside its target until it is whole: `.<name>.<process>.tmp`.
+TEMPORARY = re.compile(r"\..+\.[1-9][0-9]*\.tmp")
 
 
 class FileError(ValueError):
@@ -76,15 +84,15 @@ def writing(path, *, keep=None):
         OSError: the file cannot be written; names `path`.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # as of TEMPORARY
     try:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         if keep and path.exists():
-            os.replace(path, keep)
-        os.replace(temporary, path)
+            replace(path, keep)
+        replace(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -95,10 +103,26 @@ def writing(path, *, keep=None):
     sync_folder(path.parent)
 
 
+def replace(source, target):
+    """Rename a file over another; be patient with a virus scanner, which holds new files.
+
+    Raises:
+        PermissionError: it could not be renamed for about a second.
+        OSError: it cannot be renamed.
+    """
+    for seconds in PATIENCE:
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+    return os.replace(source, target)
+
+
 def remove_temporary(folder):
-    """Remove what a process that was killed in `writing` left in a folder."""
+    """Remove what processes that were killed in `writing` left in a folder, and nothing else."""
     for path in Path(folder).glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        if TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder):
@@ -140,48 +164,99 @@ def say_bytes(error, count):
 class Lock:
     """A lock on a folder, held by the operating system: a dead process holds none.
 
+    It is released by `release`, or at the end of a `with` block. The lock's file stays, since
+    another process may wait for it.
+
     Args:
-        path: of the lock's file, which holds the number of the process.
+        path: of the lock's file, which names the process that holds it.
 
     Raises:
-        FileError: another process holds it; names its number.
+        FileError: another process holds it (names its number, where that can be known); or
+            nobody can, as on some network drives.
     """
 
     def __init__(self, path):
-        self.file = open(path, "a+b")  # noqa: SIM115 - open as long as the lock is held
+        self.lock = filelock.FileLock(
+            path,
+            timeout=0,
+            thread_local=False,  # a server may release it in another thread
+            fallback_to_soft=False,  # a soft lock would outlive a process that is killed
+            preserve_lock_file=True,
+            on_acquired=sign,
+        )
         try:
-            take(self.file)
-        except OSError:
-            self.file.seek(0)
-            holder = self.file.read(20).decode("ascii", "replace") or "unknown"
-            self.file.close()
-            reason = f"is in use by another run, process {holder}"
-            remedy = "wait for it, stop it, or choose another --output"
-            raise FileError(Path(path).parent, reason, remedy) from None
-        self.file.truncate(0)
-        self.file.write(str(os.getpid()).encode())
-        self.file.flush()
+            self.lock.acquire()
+        except filelock.Timeout:
+            raise in_use(path) from None
+        except OSError as error:
+            raise not_lockable(path, error) from None
 
     def release(self):
-        """Give the lock back; its file stays, since another process may wait for it."""
-        self.file.close()
+        """Give the lock back; once more does nothing."""
+        self.lock.release()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.release()
 
 
 def check_unlocked(path):
-    """Raise FileError if another process holds the lock at `path`."""
-    if Path(path).exists():
-        Lock(path).release()
+    """Check that a `Lock` could be taken; nothing is created or changed.
+
+    Args:
+        path: of the lock's file; where there is none, nobody holds it.
+
+    Raises:
+        FileError: as of `Lock`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)  # NFS locks only what is open for writing
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise not_lockable(path, error) from None
+    try:
+        free = filelock.lock_descriptor(descriptor, blocking=False)
+    except OSError as error:
+        raise not_lockable(path, error) from None
+    finally:
+        os.close(descriptor)  # and with it the lock, if it was taken
+    if not free:
+        raise in_use(path)
+    if not os.access(Path(path).parent, os.W_OK | os.X_OK):
+        raise not_lockable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def take(file):
-    """Lock an open file for this process alone; raise OSError at once if that cannot be."""
-    if os.name == "nt":
-        import msvcrt
+def sign(descriptor):
+    """Write into a lock's file, just locked, who holds it.
 
-        file.seek(1 << 30)  # far from the text, which others want to read
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        file.seek(0)
-    else:
-        import fcntl
+    Of one length, so that no moment and no rest of a longer text shows another number.
+    """
+    os.write(descriptor, f"process {os.getpid():<10}\n".encode())
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+def read_holder(path):
+    """Return the number of the process that holds a lock, as text; or "unknown"."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(1)  # Windows lets nobody read the first byte: it is what is locked
+            found = re.match(rb"rocess (\d+)\s", file.read(64))
+    except OSError:
+        found = None
+    return found[1].decode() if found else "unknown"
+
+
+def in_use(path):
+    """Build the error for a folder whose lock another process holds."""
+    reason = f"is in use by another run, process {read_holder(path)}"
+    return FileError(Path(path).parent, reason, "wait for it, stop it, or choose another --output")
+
+
+def not_lockable(path, error):
+    """Build the error for a folder that cannot be locked by anybody, from an OSError."""
+    denied = isinstance(error, PermissionError) or error.errno == errno.EROFS
+    reason = "cannot be written to" if denied else "cannot be locked"
+    reason += f" ({error.strerror or error})"
+    return FileError(Path(path).parent, reason, "choose another --output")

@@ -1,8 +1,11 @@
-"""Files on disk: only regular ones are read, a write is whole or not at all."""
+"""Files on disk: only regular ones are read, a write is whole or not at all, locks hold."""
 
+import contextlib
+import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from style_transfer import files
 
 ROOT = Path(__file__).resolve().parent.parent
+AS_ROOT = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_impossible_names_are_refused(tmp_path):
             files.read(name, remedy="the remedy")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="may read everything")
+@pytest.mark.skipif(AS_ROOT, reason="may read everything")
 def test_a_file_without_permission_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(b"secret")
     (tmp_path / "file").chmod(0)
@@ -171,3 +175,233 @@ def test_a_full_disk_keeps_the_old_file_and_says_where(tmp_path, thousands):
     assert outcome.stderr == f"[Errno 27] File too large: '{path}'\n"
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.fixture
+def scanner(monkeypatch):
+    """A function that makes the next so many `os.replace` fail, as under a virus scanner."""
+
+    def start(failures):
+        original, calls = os.replace, []
+
+        def replace(source, target):
+            calls.append((source, target))
+            if len(calls) <= failures:
+                raise PermissionError(errno.EACCES, "Access is denied", str(source))
+            original(source, target)
+
+        monkeypatch.setattr(os, "replace", replace)
+        monkeypatch.setattr(files, "PATIENCE", (0, 0, 0, 0))
+        return calls
+
+    return start
+
+
+@pytest.mark.parametrize("keep", [None, "before"])
+def test_a_file_that_a_scanner_holds_for_a_moment_is_replaced(tmp_path, scanner, keep):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    calls = scanner(2)
+    with files.writing(path, keep=keep and tmp_path / keep) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ([keep, "file"] if keep else ["file"])
+    assert len(calls) == (4 if keep else 3)
+
+
+def test_a_file_that_stays_held_ends_in_an_error_that_names_it(tmp_path, scanner):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    calls = scanner(99)
+    with pytest.raises(PermissionError) as caught:
+        files.write(path, b"new")
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+    assert len(calls) == 5  # the first attempt, and one after each pause
+
+
+def test_the_patience_with_a_scanner_is_about_a_second():
+    assert 0.5 <= sum(files.PATIENCE) <= 1.5
+
+
+def test_other_errors_are_not_tried_again(tmp_path, scanner):
+    calls = scanner(0)
+    with pytest.raises(IsADirectoryError):
+        files.write(tmp_path, b"new")
+    assert len(calls) == 1
+
+
+KILLED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from style_transfer import files
+with files.writing(sys.argv[2]) as file:
+    os.write(1, b"writing")
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    mine = {".mine.tmp", ".12.tmp", ".a.b.tmp", "a.12.tmp", ".a.12.tmp.gz", ".a.12", ".a.012.tmp"}
+    for name in mine:
+        (tmp_path / name).write_text("text")
+    (tmp_path / ".folder.12.tmp").mkdir()
+    with program(KILLED, tmp_path / "result.png") as process:
+        process.kill()
+    left = {each.name for each in tmp_path.iterdir()} - mine - {".folder.12.tmp"}
+    assert left == {f".result.png.{process.pid}.tmp"}
+    files.remove_temporary(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == mine | {".folder.12.tmp"}
+
+
+@contextlib.contextmanager
+def program(text, path):
+    """Run a small program that says when it is ready, and waits for the end of the block."""
+    command = [sys.executable, "-c", text, str(ROOT), str(path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            assert process.stdout.read(4), process.stderr.read()
+            yield process
+        finally:
+            process.kill()
+
+
+HOLDER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from style_transfer import files
+lock = files.Lock(sys.argv[2])
+os.write(1, b"held")
+sys.stdin.read()
+"""
+
+
+def state(folder):
+    """All that a look at a folder must not change."""
+    return {
+        each.name: (each.read_bytes(), each.stat().st_mtime_ns, each.stat().st_ino)
+        for each in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("take", [files.Lock, files.check_unlocked])
+def test_a_lock_of_another_process_is_respected_and_the_process_named(tmp_path, take):
+    with program(HOLDER, tmp_path / ".lock") as process:
+        before = state(tmp_path)
+        for _ in range(2):
+            with pytest.raises(files.FileError) as caught:
+                take(tmp_path / ".lock")
+        assert str(caught.value) == (
+            f"{tmp_path}: is in use by another run, process {process.pid}; "
+            "wait for it, stop it, or choose another --output"
+        )
+        assert state(tmp_path) == before
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    with program(HOLDER, tmp_path / ".lock") as process:
+        process.kill()
+    assert str(process.pid) in (tmp_path / ".lock").read_text()
+    files.check_unlocked(tmp_path / ".lock")
+    with files.Lock(tmp_path / ".lock"):
+        assert (tmp_path / ".lock").read_text().split() == ["process", str(os.getpid())]
+
+
+def test_a_lock_holds_within_one_process_until_it_is_released(tmp_path):
+    path = tmp_path / ".lock"
+    lock = files.Lock(path)
+    for take in (files.Lock, files.check_unlocked):
+        with pytest.raises(files.FileError, match=f"process {os.getpid()};"):
+            take(path)
+    lock.release()
+    lock.release()  # does nothing
+    with files.Lock(path), pytest.raises(files.FileError):
+        files.check_unlocked(path)
+    with pytest.raises(KeyError), files.Lock(path):
+        raise KeyError
+    files.check_unlocked(path)
+
+
+def test_a_lock_can_be_released_in_another_thread(tmp_path):
+    lock = files.Lock(tmp_path / ".lock")
+    thread = threading.Thread(target=lock.release)
+    thread.start()
+    thread.join()
+    files.check_unlocked(tmp_path / ".lock")
+
+
+@pytest.mark.parametrize("text", [b"", b"12345", b"\xff" * 99, b"process many\n"])
+def test_a_holder_that_signed_otherwise_is_unknown(tmp_path, text):
+    """As one of another version of the program, which wrote its number alone."""
+    with files.Lock(tmp_path / ".lock"):
+        (tmp_path / ".lock").write_bytes(text)
+        with pytest.raises(files.FileError, match="process unknown;"):
+            files.Lock(tmp_path / ".lock")
+
+
+def test_a_look_at_the_lock_creates_and_changes_nothing(tmp_path):
+    files.check_unlocked(tmp_path / ".lock")
+    files.check_unlocked(tmp_path / "nowhere" / ".lock")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / ".lock").write_bytes(b"123")
+    before = state(tmp_path)
+    files.check_unlocked(tmp_path / ".lock")
+    assert state(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+@pytest.mark.parametrize("take", [files.Lock, files.check_unlocked])
+def test_a_file_system_without_locks_is_not_called_in_use(tmp_path, monkeypatch, take, number):
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_file, _operation):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(files.FileError) as caught:
+        take(tmp_path / ".lock")
+    reason = f"cannot be locked ({os.strerror(number)})"
+    assert str(caught.value) == f"{tmp_path}: {reason}; choose another --output"
+    assert (tmp_path / ".lock").read_bytes() == b""
+
+
+@pytest.mark.parametrize("take", [files.Lock, files.check_unlocked])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_lock_that_may_not_be_written_says_so(tmp_path, monkeypatch, take, number):
+    """By a stand-in for `os.open`, since root may write everywhere."""
+    path, original = tmp_path / ".lock", os.open
+    path.touch()
+
+    def refuse(name, flags, *others, **keywords):
+        if str(name) == str(path) and flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(number, os.strerror(number), name)
+        return original(name, flags, *others, **keywords)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(files.FileError) as caught:
+        take(path)
+    reason = f"cannot be written to ({os.strerror(number)})"
+    assert str(caught.value) == f"{tmp_path}: {reason}; choose another --output"
+
+
+@pytest.mark.skipif(AS_ROOT, reason="may write everywhere")
+@pytest.mark.parametrize("mode", [0o400, 0o600])
+def test_a_read_only_folder_with_a_lock_is_refused(tmp_path, mode):
+    path = tmp_path / ".lock"
+    path.touch()
+    path.chmod(mode)
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(files.FileError, match="cannot be written to .Permission denied"):
+            files.check_unlocked(path)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("take", [files.Lock, files.check_unlocked])
+def test_a_folder_in_the_place_of_the_lock_is_refused(tmp_path, take):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(files.FileError, match="cannot be locked .Is a directory"):
+        take(tmp_path / ".lock")

@@ -1,9 +1,10 @@
 """Picture files to tensors and back: upright, sRGB, opaque, 8 bits, within limits."""
 
+import contextlib
 import io
 import math
+import threading
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from style_transfer.settings import MIN_SIDE
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+
+#: Held by the thread whose warnings are watched.
+WATCH = threading.Lock()
 
 #: How to turn a picture upright, by its EXIF orientation.
 TURNS = {
@@ -59,16 +63,38 @@ def load(path):
     """
     data = files.read(path, remedy=REMEDY)
     notices = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with watching_warnings() as categories:
         image = open_header(path, data)
         rgb, alpha = decode(path, image, notices)
         if is_animated(image):
             notices.append("animated, or of several pages; its first frame is used")
-    if any(issubclass(each.category, UserWarning) for each in caught):
+    if any(issubclass(each, UserWarning) for each in categories):
         notices.append("part of its metadata is damaged; that part is ignored")
     lines = (f"{files.printable(path)}: {notice}" for notice in notices)
     return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha)
+
+
+@contextlib.contextmanager
+def watching_warnings():
+    """Collect the categories of Pillow's warnings in this thread; none of them reaches the user.
+
+    Python has one list of filters for all threads, and two threads in `catch_warnings` at once
+    leave each other's behind. So one picture is read at a time; a server's other threads wait
+    for a moment. What they warn of meanwhile goes its usual way.
+    """
+    thread, categories = threading.get_ident(), []
+    with WATCH, warnings.catch_warnings():
+        pass_on = warnings.showwarning
+
+        def show(message, category, *others, **keywords):
+            if threading.get_ident() == thread:
+                categories.append(category)
+            else:
+                pass_on(message, category, *others, **keywords)
+
+        warnings.filterwarnings("always", module=r"PIL\.")
+        warnings.showwarning = show
+        yield categories
 
 
 def expand(path):
@@ -134,19 +160,17 @@ def tile_pixels(image):
 
 
 def is_intact_png(data):
-    """Check the checksums of a PNG's pixel data: the only ones that Pillow does not check.
+    """Check the checksums of a PNG's pixel data, which Pillow does not while it decodes.
 
-    A file that ends early may still hold all pixels, and passes; if not, decoding tells.
+    What else `verify` may find (an early end, damage behind the pixels) is no reason to refuse
+    a file: it may still hold all pixels; if not, decoding tells.
     """
-    start = 8
-    while start + 8 <= len(data):
-        kind = data[start + 4 : start + 8]
-        end = start + 8 + int.from_bytes(data[start : start + 4])
-        if kind == b"IDAT" and end + 4 <= len(data):
-            checksum = zlib.crc32(memoryview(data)[start + 4 : end])
-            if checksum != int.from_bytes(data[end : end + 4]):
-                return False
-        start = end + 4
+    try:
+        Image.open(io.BytesIO(data), formats=("PNG",)).verify()
+    except SyntaxError as error:
+        return "bad header checksum in b'IDAT'" not in str(error)
+    except Exception:  # as of `open_header`
+        pass
     return True
 
 

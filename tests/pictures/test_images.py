@@ -4,6 +4,7 @@ import io
 import os
 import random
 import struct
+import threading
 import warnings
 import zlib
 
@@ -105,8 +106,11 @@ def patched(data, position, values):
 
 
 def refused(path):
-    """Load a file that is to be refused, quickly and cheaply; return the message."""
-    with within(seconds=1, megabytes=LIMIT_MB), pytest.raises(files.FileError) as caught:
+    """Load a file that is to be refused, soon and cheaply; return the message.
+
+    The time is what a busy machine may need; to decode what the bombs claim takes more.
+    """
+    with within(seconds=9, megabytes=LIMIT_MB), pytest.raises(files.FileError) as caught:
         images.load(path)
     message = str(caught.value)
     assert message.isprintable() and len(message) < len(str(path)) + 250
@@ -276,6 +280,29 @@ def test_png_without_its_end_is_whole(load):
     np.testing.assert_array_equal(load(cut_in_checksum)[0], UPRIGHT)
 
 
+def test_damage_behind_the_pixels_of_a_png_is_no_reason_to_refuse_it(load):
+    text = chunk(b"tEXt", b"key\0text")
+    spoiled = text[:-4] + bytes(4)
+    for end in (bytes(36), spoiled, spoiled + chunk(b"IEND", b"")):
+        pixels, _ = load(png_of(UPRIGHT, 8, 2, end=end))
+        np.testing.assert_array_equal(pixels, UPRIGHT)
+
+
+@pytest.mark.parametrize("broken", range(3))
+def test_each_part_of_the_pixels_of_a_png_is_checked(tmp_path, broken):
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in UPRIGHT))
+    parts = [chunk(b"IDAT", rows[start : start + 40]) for start in (0, 40)]
+    parts.append(chunk(b"IDAT", rows[80:]))
+    head = png_of(UPRIGHT, 8, 2)[:33]
+    whole, end = head + b"".join(parts), chunk(b"IEND", b"")
+    path = tmp_path / "parts.png"
+    path.write_bytes(whole + end)
+    np.testing.assert_array_equal(np.asarray(images.load(path).pixels), UPRIGHT)
+    parts[broken] = parts[broken][:-4] + bytes(4)
+    path.write_bytes(head + b"".join(parts) + end)
+    assert "damaged (wrong checksum)" in refused(path)
+
+
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG", "AVIF"])
 def test_content_decides_and_not_the_name(load, form):
     pixels, notices = load(encode(form, UPRIGHT), "picture.jpg.tiff")
@@ -428,12 +455,66 @@ def test_a_broken_exif_block_is_ignored(load, block):
             assert "EXIF" in notices[0]
 
 
-def test_warnings_become_one_plain_notice(load):
+ODD_METADATA = "part of its metadata is damaged; that part is ignored"
+
+
+def with_odd_metadata():
+    """Encode a picture that makes Pillow warn several times."""
     far = b"\x0f\xff\xff\xff"
     block = exif(orientation(1), (271, 2, 99, far), (272, 2, 99, far), (305, 2, 99, far))
-    pixels, notices = load(encode("PNG", UPRIGHT, exif=block))
-    np.testing.assert_array_equal(pixels, UPRIGHT)
-    assert notices == ["part of its metadata is damaged; that part is ignored"]
+    return encode("PNG", UPRIGHT, exif=block)
+
+
+def test_warnings_become_one_plain_notice(load):
+    for _ in range(2):  # not only the first time, as is Python's default
+        pixels, notices = load(with_odd_metadata())
+        np.testing.assert_array_equal(pixels, UPRIGHT)
+        assert notices == [ODD_METADATA]
+
+
+def in_thread(function, *arguments):
+    thread = threading.Thread(target=function, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_two_threads_that_load_at_once_leave_the_warnings_as_they_were(tmp_path, monkeypatch):
+    """The first would end while the second is underway, and the second restore its filters."""
+    plain, odd = tmp_path / "plain.png", tmp_path / "odd.png"
+    plain.write_bytes(encode("PNG", UPRIGHT))
+    odd.write_bytes(with_odd_metadata())
+    underway, over, decode = threading.Event(), threading.Event(), images.decode
+    threads, found = [], []
+
+    def overlap(path, *others):
+        if path == plain:
+            threads.append(in_thread(lambda: found.append(images.load(odd))))
+            underway.wait(0.2)  # in vain, if one is read at a time
+        else:
+            underway.set()
+            over.wait(60)
+        return decode(path, *others)
+
+    monkeypatch.setattr(images, "decode", overlap)
+    before = warnings.filters[:], warnings.showwarning
+    assert images.load(plain).notices == ()
+    over.set()
+    threads[0].join()
+    assert (warnings.filters[:], warnings.showwarning) == before
+    assert [notice.endswith(ODD_METADATA) for notice in found[0].notices] == [True]
+
+
+def test_a_warning_of_another_thread_goes_its_usual_way(tmp_path, monkeypatch):
+    (tmp_path / "plain.png").write_bytes(encode("PNG", UPRIGHT))
+    decode = images.decode
+
+    def disturbed(*arguments):
+        in_thread(warnings.warn, "of another thread").join()
+        return decode(*arguments)
+
+    monkeypatch.setattr(images, "decode", disturbed)
+    with pytest.warns(UserWarning, match="of another thread"):
+        assert images.load(tmp_path / "plain.png").notices == ()
 
 
 D50 = (0.9642, 1.0, 0.8249)

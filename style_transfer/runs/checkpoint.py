@@ -100,7 +100,9 @@ def read_archive(file):
     with zipfile.ZipFile(file) as archive:
         check_members(archive, os.fstat(file.fileno()).st_size)
         members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
-        # First, since another version may have written the rest in another way.
+        if HEADER not in members:
+            raise ValueError("it has no header")
+        # The schema first, since another version may list its arrays in another way.
         header = json.loads(read_array(archive, members.pop(HEADER)).tobytes())
         schema = header.pop("schema")
         if schema != SCHEMA:

@@ -112,7 +112,7 @@ def test_a_member_that_the_directory_lost_is_missed(path):
     [
         (lambda path: path.write_bytes(b""), ()),
         (lambda path: path.write_bytes(b"PK no zip"), ()),
-        (lambda path: np.savez(path, a=np.ones(3)), ("header",)),
+        (lambda path: np.savez(path, a=np.ones(3)), ("it has no header",)),
         (lambda path: np.savez(path, header=np.ones(3)), ()),
         (lambda path: np.savez(path, header=np.frombuffer(b"[]", np.uint8)), ()),
         (lambda path: np.savez(path, header=np.frombuffer(b"{}", np.uint8)), ("schema",)),

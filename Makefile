@@ -1,23 +1,35 @@
 # make demo: stylize a sample photo. make test: run every test. Both set up .venv first.
+# make setup-gpu, once and before them, sets it up for Linux with an NVIDIA GPU.
 
-PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# TensorFlow's wheels end at 3.13; ensurepip is what Debian's python3 lacks without python3-venv.
+FITS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# What is set up for the GPU stays so: tensorflow and tensorflow-cpu fill the same folder.
+GPU := $(if $(or $(filter setup-gpu,$(MAKECMDGOALS)),$(wildcard .venv/installed-gpu)),-gpu)
 
-.PHONY: setup demo test check bench figures clean
+.PHONY: setup setup-gpu demo test check bench figures lock clean
 
-setup: .venv/installed
+setup setup-gpu: .venv/installed$(GPU)
 
-.venv/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11" >&2; exit 2; }
-	@echo "Creating .venv and installing the packages (TensorFlow is large: some minutes) …" >&2
-	$(PYTHON) -m venv .venv
-	$(PIP) -r requirements.txt
+$(BIN)/python:
+	@for each in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3); do \
+	  if "$$each" -c '$(FITS)' 2>/dev/null; then exec "$$each" -m venv --clear .venv; fi; \
+	done; \
+	if [ -z "$(PYTHON)" ] && command -v uv >/dev/null; then \
+	  exec uv venv --quiet --seed --clear --python 3.12 .venv; \
+	fi; \
+	echo "Python 3.11, 3.12 or 3.13 is needed, with its venv: install one, or uv, which fetches one;" \
+	  "or name it: make PYTHON=/path/to/python3.12" >&2; exit 2
+
+.venv/installed$(GPU): requirements$(GPU).txt requirements-base.txt requirements.lock | $(BIN)/python
+	@echo "Installing the packages (TensorFlow is large: some minutes) …" >&2
+	$(PIP) uninstall --quiet --quiet --yes tensorflow$(if $(GPU),-cpu)
+	$(PIP) install --quiet -r $<
 	@touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
-	$(PIP) -r requirements-dev.txt
+.venv/installed-dev: requirements-dev.txt .venv/installed$(GPU)
+	$(PIP) install --quiet -r $<
 	@touch $@
 
 demo: setup
@@ -25,7 +37,7 @@ demo: setup
 	  --weights compact --output data/output/demo --overwrite
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: .venv/installed-dev
 	$(BIN)/ruff check
@@ -36,6 +48,11 @@ bench: setup
 
 figures: setup
 	$(BIN)/python tools/figures.py
+
+# Keeps the versions that still fit; without the file it takes the newest of all.
+lock:
+	uv pip compile --quiet --universal --all-extras --no-annotate --python-version 3.11 \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv data/output .pytest_cache .ruff_cache

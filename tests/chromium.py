@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CACHES = (".cache/ms-playwright", "Library/Caches/ms-playwright")
 IN_CACHE = ("chromium*/chrome-linux*/chrome", "chromium*/chrome-linux*/headless_shell")
@@ -27,6 +29,11 @@ def find():
         for each in sorted(Path.home().joinpath(cache).glob(pattern))
     )
     return next(installed, None) or next(cached, None)
+
+
+def missing(reason):
+    """Skip the test; fail it where a browser is required, lest nobody notices what was not seen."""
+    (pytest.fail if os.environ.get("STYLE_REQUIRE_BROWSER") else pytest.skip)(reason)
 
 
 class Chromium:

@@ -1,19 +1,90 @@
 """The papers around the program agree with each other and with it."""
 
 import re
+import shutil
+import subprocess
+import sys
+import tomllib
 
+import pytest
 from conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def requirements(name):
-    lines = (ROOT / name).read_text().splitlines()
-    return {line.strip() for line in lines if line.strip() and line[0] not in "#-"}
+    """Return what a requirements file asks for, with the files that it names."""
+    found = set()
+    for line in (ROOT / name).read_text().splitlines():
+        if line.startswith("-r "):
+            found |= requirements(line.removeprefix("-r "))
+        elif line and line[0] not in "#-":
+            found.add(line)
+    return found
 
 
-def test_conda_and_pip_install_the_same():
-    text = (ROOT / "environment.yml").read_text()
-    section = text.partition("- pip:\n")[2]
-    assert set(re.findall(r"- (\S+)", section)) == requirements("requirements.txt")
+def distributions(lines):
+    return {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("requirements.txt", PROJECT["dependencies"] + EXTRAS["cpu"]),
+        ("requirements-gpu.txt", PROJECT["dependencies"] + EXTRAS["gpu"]),
+        ("requirements-dev.txt", EXTRAS["dev"]),
+    ],
+)
+def test_the_requirements_are_those_of_the_package(name, wanted):
+    assert requirements(name) == set(wanted)
+
+
+def test_the_lock_has_all_of_them_and_names_no_host():
+    locked = requirements("requirements.lock")
+    wanted = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    assert distributions(wanted) <= distributions(locked)
+    assert all(re.match(r"[\w-]+==[\w.]+( ;|$)", line) for line in locked)
+
+
+def test_conda_pip_and_make_ask_for_the_same():
+    first, end = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"]).groups()
+    makefile = (ROOT / "Makefile").read_text()
+    conda = (ROOT / "environment.yml").read_text()
+    assert f"- python{PROJECT['requires-python']}\n" in conda and "- -r requirements.txt" in conda
+    assert f"(3, {first}) <= sys.version_info[:2] <= (3, {int(end) - 1})" in makefile
+    assert f"--python-version 3.{first}" in makefile
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("there", "given", "taken"),
+    [
+        ({"python3": 14, "python3.12": 12}, None, "python3.12 -m venv"),
+        ({"python3": 12}, None, "python3 -m venv"),
+        ({"python3": 14, "uv": None}, None, "uv venv"),
+        ({"python3.11": 11, "python3.13": 13, "uv": None}, "python3.11", "python3.11 -m venv"),
+        ({"python3": 10}, None, None),
+        ({"python3": 14, "python3.12": 12, "uv": None}, "python3", None),
+    ],
+)
+def test_make_takes_a_python_that_fits(tmp_path, there, given, taken):
+    for name, minor in there.items():
+        fake = f"import sys; sys.version_info = (3, {minor}, 0);"
+        (tmp_path / name).write_text(
+            f'#!/bin/sh\n[ "$1" = -c ] && exec "{sys.executable}" -c "{fake} $2"\n'
+            f'echo "{name} $*"\n'
+        )
+        (tmp_path / name).chmod(0o755)
+    command = [shutil.which("make"), "-f", ROOT / "Makefile", ".venv/bin/python"]
+    command += [f"PYTHON={given}"] if given else []
+    run = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    if taken:
+        assert run.returncode == 0 and run.stdout.startswith(taken)
+    else:
+        assert run.returncode == 2 and run.stdout == "" and "Python 3.11, 3.12" in run.stderr
 
 
 def test_the_version_is_in_the_changes():

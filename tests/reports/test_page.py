@@ -376,11 +376,11 @@ def browser(tmp_path_factory):
 
     executable = chromium.find()
     if executable is None:
-        pytest.skip("no Chromium on this machine")
+        chromium.missing("no Chromium on this machine")
     try:
         tab = chromium.Chromium(executable, tmp_path_factory.mktemp("profile"))
     except (RuntimeError, OSError) as error:
-        pytest.skip(f"{executable} does not start: {error}")
+        chromium.missing(f"{executable} does not start: {error}")
     yield tab
     tab.close()
 

@@ -1,21 +1,36 @@
-"""What several test modules need: pictures, a small network, the program as a real process."""
+"""What several test modules need: pictures, a small network, the program in several ways.
+
+`run_main` calls the program in this process, where TensorFlow is loaded once for all tests. `call`
+and `begin` start it as a process with a stand-in for what computes (`standin`), and `call_real`,
+where that matters, as it is.
+"""
 
 import contextlib
+import dataclasses
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+MAIN = (sys.executable, str(ROOT / "main.py"))
+STAND_IN = (sys.executable, str(ROOT / "tests" / "standin.py"))
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
+SMALL_VGG19 = dataclasses.replace(VGG19, widths=SMALL_WIDTHS)
+# As the program sets them, before TensorFlow is imported.
+os.environ["TF_DETERMINISTIC_OPS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def pytest_configure():
@@ -26,6 +41,12 @@ def pytest_configure():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_downloaded_weights(tmp_path_factory):
+    """Let no test find, or fetch, what lies in the user's own cache of Keras."""
+    os.environ["KERAS_HOME"] = str(tmp_path_factory.mktemp("keras"))
 
 
 def paint(path, seed, size=(64, 48)):
@@ -52,32 +73,53 @@ def style(tmp_path):
 def small_weights(tmp_path_factory):
     """A weights file of a very narrow network, so that a run takes seconds."""
     path = tmp_path_factory.mktemp("weights") / "small.weights.h5"
-    weights.write(path, weights.draw(0, SMALL_WIDTHS).layers)
+    weights.write(path, weights.draw(0, SMALL_VGG19).layers)
     return path
+
+
+def run_here(folder, *arguments, env=None):
+    """Run `python main.py` in a folder, in this process; return what a process would."""
+    import main
+
+    streams = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["main.py", *map(str, arguments)])
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        patch.chdir(folder)
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+            try:
+                status = main.main()
+            except SystemExit as end:
+                status = end.code
+    output, errors = (stream.getvalue() for stream in streams)
+    return SimpleNamespace(returncode=status or 0, stdout=output, stderr=errors)
 
 
 @pytest.fixture
 def run_main(tmp_path):
-    """A function that runs `python main.py` in an empty folder, as a process of its own."""
+    """A function that runs `python main.py` in an empty folder, in this process."""
+    folder = tmp_path / "cwd"
+    folder.mkdir(exist_ok=True)
 
     def run(*arguments, **keywords):
-        command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
-        keywords = {"capture_output": True, "text": True, "timeout": 120} | keywords
-        folder = tmp_path / "cwd"
-        folder.mkdir(exist_ok=True)
-        return subprocess.run(command, cwd=folder, **keywords)
+        return run_here(folder, *arguments, **keywords)
 
     return run
 
 
 RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
-MAIN = (sys.executable, str(ROOT / "main.py"))
 
 
-def call(folder, *arguments, **keywords):
-    """Run the program in a folder, to its end."""
+def call(folder, *arguments, program=STAND_IN, **keywords):
+    """Run the program, with its stand-in, in a folder, to its end."""
     keywords = {"capture_output": True, "text": True, "timeout": 120} | keywords
-    return subprocess.run([*MAIN, *map(str, arguments)], cwd=folder, **keywords)
+    return subprocess.run([*program, *map(str, arguments)], cwd=folder, **keywords)
+
+
+def call_real(folder, *arguments, **keywords):
+    """Run the program as it is in a folder, to its end."""
+    return call(folder, *arguments, program=MAIN, **keywords)
 
 
 @pytest.fixture
@@ -85,8 +127,8 @@ def begin():
     """A function that starts the program in a folder; no process outlives the test."""
     processes = []
 
-    def start(folder, *arguments):
-        command = [*MAIN, *map(str, arguments)]
+    def start(folder, *arguments, program=STAND_IN):
+        command = [*program, *map(str, arguments)]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
         processes.append(process)
@@ -98,7 +140,7 @@ def begin():
         process.communicate()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory, small_weights):
     """A folder with the inputs, the flags that name them, and a run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("place")

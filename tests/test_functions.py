@@ -1,27 +1,35 @@
-"""The method against NumPy written out, and against Keras."""
+"""The method against NumPy written out, against Keras, and against finite differences."""
+
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SMALL_WIDTHS
+from conftest import ROOT, SMALL_VGG19
 
 import functions
+from style_transfer.method.architecture import ARCHITECTURES, VGG16, VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization import optimizers
+from style_transfer.optimization.targets import Style, compute_targets
 from style_transfer.pictures import images
-from style_transfer.settings import LAYERS, Settings
+from style_transfer.settings import Settings
 
 SAMPLES = ROOT / "data" / "input"
 SHAPES = {"a": (1, 5, 4, 3), "b": (1, 3, 2, 6)}
+BATCH = {name: (2, *shape[1:]) for name, shape in SHAPES.items()}
+FORMS = ("relative", "gatys", "mean")
+SHARES = np.array([1.0, 200.0, 2.0], np.float32)  # α, β, γ
 
 
-def features_of(seed):
+def features_of(seed, shapes=SHAPES):
     generator = np.random.default_rng(seed)
-    return {name: generator.random(shape, np.float32) for name, shape in SHAPES.items()}
+    return {name: generator.random(shape, np.float32) for name, shape in shapes.items()}
 
 
 def gram_written_out(features):
+    """The sum of the outer products over all positions, of the first of a batch."""
     _, height, width, channels = features.shape
     gram = np.zeros((channels, channels))
     for row in range(height):
@@ -32,9 +40,15 @@ def gram_written_out(features):
 
 
 def small_model(layers, **keywords):
-    model = functions.build_model(layers, widths=SMALL_WIDTHS, **keywords)
-    weights.draw(3, SMALL_WIDTHS).assign(model)
+    model = functions.build_model(layers, SMALL_VGG19, **keywords)
+    weights.draw(3, SMALL_VGG19).assign(model)
     return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A narrow network with the layers of the paper."""
+    return small_model(Settings().layers)
 
 
 def pictures(*sizes):
@@ -42,24 +56,36 @@ def pictures(*sizes):
     return [generator.random((1, height, width, 3), np.float32) for height, width in sizes]
 
 
-def test_every_layer_equals_keras_vgg19():
-    oracle = keras.applications.VGG19(weights=None, include_top=False)
-    layers = {name: oracle.get_layer(name).get_weights() for name in LAYERS}
-    model = functions.build_model(LAYERS)
-    weights.Weights("oracle", layers, "").assign(model)
-    (image,) = pictures((40, 56))
+def losses_of(model, image, targets, settings):
+    features = functions.extract_features(model, image, border=settings.border)
+    return functions.compute_losses(features, image, targets, settings).numpy()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_layer_equals_that_of_keras(name):
+    """Of full size, with random weights."""
+    architecture = ARCHITECTURES[name]
+    build = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[name]
+    oracle = build(weights=None, include_top=False)
+    layers = {each: oracle.get_layer(each).get_weights() for each in architecture.layers}
+    model = functions.build_model(architecture.layers, architecture)
+    weights.Weights("oracle", architecture, layers, "").assign(model)
+    (image,) = pictures((64, 64))
     prepared = keras.applications.vgg19.preprocess_input(image * 255.0)
-    outputs = keras.Model(oracle.inputs[0], [oracle.get_layer(name).output for name in LAYERS])
-    for name, expected in zip(LAYERS, outputs(prepared)):
+    outputs = [oracle.get_layer(each).output for each in architecture.layers]
+    found = model(image)
+    for layer, expected in zip(
+        architecture.layers, keras.Model(oracle.inputs[0], outputs)(prepared)
+    ):
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(model(image)[name] / scale, expected / scale, atol=1e-5)
+        np.testing.assert_allclose(found[layer] / scale, expected / scale, atol=1e-5)
 
 
 def test_the_model_ends_at_the_deepest_layer_it_needs():
     model = small_model(("block2_conv1", "block3_conv2"))
     assert set(model.output) == {"block2_conv1", "block3_conv2"}
-    names = [layer.name for layer in model.layers if layer.name in LAYERS]
-    assert names == list(LAYERS[: LAYERS.index("block3_conv2") + 1])
+    names = [layer.name for layer in model.layers if layer.name in VGG19.layers]
+    assert names == list(VGG19.layers[: VGG19.layers.index("block3_conv2") + 1])
     assert not model.trainable_weights
 
 
@@ -79,55 +105,127 @@ def test_unknown_layers_are_refused(layers):
         functions.build_model(layers)
 
 
+def test_a_layer_that_only_vgg19_has_is_refused_by_vgg16():
+    with pytest.raises(ValueError, match="block5_conv4.*VGG16 has block1_conv1.*block5_conv3$"):
+        functions.build_model(("block5_conv4",), VGG16)
+
+
+def test_torch_preprocessing():
+    (image,) = pictures((4, 5))
+    expected = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(functions.preprocess(image, "torch"), expected, rtol=1e-5)
+    oracle = keras.applications.imagenet_utils.preprocess_input(image * 255.0, mode="torch")
+    np.testing.assert_allclose(functions.preprocess(image, "torch"), oracle, atol=1e-5)
+
+
+def test_the_preprocessing_is_part_of_the_model():
+    """With torch's, the first convolution sees numbers that are some 60 times smaller."""
+    (image,) = pictures((8, 6))
+    for kind in ("caffe", "torch"):
+        model = small_model(("block1_conv1",), preprocessing=kind)
+        expected = model.get_layer("block1_conv1")(functions.preprocess(image, kind))
+        np.testing.assert_allclose(model(image)["block1_conv1"], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_gram_matrix():
     features = features_of(0)["a"]
     expected = gram_written_out(features) / 20
-    np.testing.assert_allclose(functions.gram_matrix(features), expected, rtol=1e-5)
+    np.testing.assert_allclose(functions.gram_matrix(features)[0], expected, rtol=1e-5)
 
 
-def test_content_loss_of_the_paper():
+def test_a_guided_gram_matrix_counts_positions_by_their_guide():
+    features = features_of(0)["a"]
+    guide = np.random.default_rng(1).random((1, 5, 4, 1), np.float32)
+    expected = np.einsum("hwi,hwj,hw->ij", features[0], features[0], guide[0, ..., 0]) / guide.sum()
+    np.testing.assert_allclose(functions.gram_matrix(features, guide)[0], expected, rtol=1e-5)
+
+
+def test_each_of_a_batch_has_its_own_gram_matrix():
+    batch = features_of(0, BATCH)["a"]
+    guides = np.random.default_rng(1).random((2, 5, 4, 1), np.float32)
+    for guide in (None, guides, guides[:1]):
+        found = functions.gram_matrix(batch, guide)
+        for index in range(2):
+            place = slice(index, index + 1)
+            own = guide if guide is None or len(guide) == 1 else guide[place]
+            expected = functions.gram_matrix(batch[place], own)
+            np.testing.assert_allclose(found[place], expected, rtol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 0.01
+
+
+def content_written_out(value, target, form):
+    errors = []
+    for name in SHAPES:
+        squares = (value[name].astype(float) - target[name]) ** 2
+        if form == "gatys":
+            errors.append(0.5 * squares.sum())
+        else:
+            energy = np.mean(target[name].astype(float) ** 2) if form == "relative" else 1.0
+            errors.append(squares.mean() / energy)
+    return sum(errors) if form == "gatys" else np.mean(errors)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_content_loss(form):
     value, target = features_of(0), features_of(1)
-    expected = sum(0.5 * np.sum((value[name] - target[name]) ** 2) for name in SHAPES)
-    loss = functions.content_loss(value, target, form="gatys")
-    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    (loss,) = functions.content_loss(value, target, form=form).numpy()
+    np.testing.assert_allclose(loss, content_written_out(value, target, form), rtol=1e-5)
 
 
-def gram_targets(painting, shares):
+def style_targets(painting, shares, guides=None):
     return {
-        name: (functions.RegionTarget(share, functions.describe_style(painting[name], "gram"), ()),)
+        name: (
+            {
+                "weight": share,
+                "statistics": {"gram": functions.gram_matrix(painting[name])},
+                **({"guide": guides[name]} if guides else {}),
+            },
+        )
         for name, share in shares.items()
     }
 
 
-def test_style_loss_of_the_paper():
+def style_written_out(value, painting, shares, form):
+    total = 0.0
+    for name, share in shares.items():
+        _, height, width, channels = value[name].shape
+        positions = height * width
+        gram, goal = (gram_written_out(each[name]) for each in (value, painting))
+        squares = (gram - goal) ** 2
+        if form == "gatys":  # equation 4, with the sums of the paper
+            total += share * squares.sum() / (4 * channels**2 * positions**2)
+        elif form == "relative":
+            total += share * squares.sum() / np.sum(goal**2)
+        else:
+            total += share * np.mean(squares) / positions**2
+    return total
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_style_loss(form):
     value, painting = features_of(0), features_of(1)
     shares = {"a": 0.2, "b": 0.8}
-    targets = gram_targets(painting, shares)
-    expected = 0.0
-    for name, (_, height, width, channels) in SHAPES.items():
-        squares = (gram_written_out(value[name]) - gram_written_out(painting[name])) ** 2
-        factor = 4 * channels**2 * (height * width) ** 2
-        expected += shares[name] * squares.sum() / factor
-    loss = functions.style_loss(value, targets, kind="gram", form="gatys")
+    (loss,) = functions.style_loss(value, style_targets(painting, shares), form=form).numpy()
+    expected = style_written_out(value, painting, shares, form)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-def test_relative_losses():
-    value, target = features_of(0), features_of(1)
-    errors = [
-        np.mean((value[name] - target[name]) ** 2) / np.mean(target[name] ** 2) for name in SHAPES
-    ]
-    loss = functions.content_loss(value, target, form="relative")
-    np.testing.assert_allclose(loss, np.mean(errors), rtol=1e-5)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_losses_of_a_batch_are_the_means_of_those_of_its_images(form):
+    """One painting for both, and for each the features of its own photo."""
+    value, photos, painting = features_of(0, BATCH), features_of(1, BATCH), features_of(2)
+    image = np.random.default_rng(3).random((2, 5, 4, 3), np.float32)
+    settings = Settings(loss=form)
+    style = style_targets(painting, {"a": 0.2, "b": 0.8})
 
-    shares = {"a": 0.25, "b": 0.75}
-    targets = gram_targets(target, shares)
-    expected = 0.0
-    for name, (_, height, width, _channels) in SHAPES.items():
-        gram, goal = (gram_written_out(each[name]) / (height * width) for each in (value, target))
-        expected += shares[name] * np.sum((gram - goal) ** 2) / np.sum(goal**2)
-    loss = functions.style_loss(value, targets, kind="gram", form="relative")
-    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    def losses(place):
+        features, content = ({n: e[place] for n, e in each.items()} for each in (value, photos))
+        targets = SimpleNamespace(content=content, style=style)
+        return functions.compute_losses(features, image[place], targets, settings).numpy()
+
+    each = np.array([losses(slice(0, 1)), losses(slice(1, 2))])
+    np.testing.assert_allclose(losses(slice(0, 2)), each.mean(axis=0), rtol=1e-5)
+    assert np.abs(each[0] - each[1]).min() > 0
 
 
 def test_relative_losses_do_not_depend_on_the_scale_of_the_network():
@@ -141,6 +239,8 @@ def test_a_target_without_signal_gives_no_division_by_zero():
     nothing = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
     assert np.isfinite(functions.content_loss(features_of(0), nothing, form="relative"))
     assert functions.content_loss(nothing, nothing, form="relative") == 0
+    targets = style_targets(nothing, {"a": 1.0})
+    assert np.isfinite(functions.style_loss(features_of(0), targets, form="relative"))
 
 
 @pytest.mark.parametrize("reduce", [np.mean, np.sum])
@@ -149,118 +249,31 @@ def test_total_variation(reduce, power):
     (image,) = pictures((5, 7))
     expected = reduce(power(np.diff(image, axis=1))) + reduce(power(np.diff(image, axis=2)))
     form = f"{reduce.__name__}-{'squared' if power is np.square else 'absolute'}"
-    np.testing.assert_allclose(functions.total_variation(image, form=form), expected, rtol=1e-5)
+    np.testing.assert_allclose(functions.total_variation(image, form=form), [expected], rtol=1e-5)
 
 
 def test_the_summed_absolute_variation_is_that_of_tensorflow():
     (image,) = pictures((5, 7))
-    expected = tf.image.total_variation(tf.constant(image))[0]
-    variation = functions.total_variation(image, form="sum-absolute")
+    batch = np.concatenate([image, image**2])
+    expected = tf.image.total_variation(tf.constant(batch))
+    variation = functions.total_variation(batch, form="sum-absolute")
     np.testing.assert_allclose(variation, expected, rtol=1e-5)
 
 
-def test_mean_losses():
-    value, target = features_of(0), features_of(1)
-    errors = [np.mean((value[name] - target[name]) ** 2) for name in SHAPES]
-    loss = functions.content_loss(value, target, form="mean")
-    np.testing.assert_allclose(loss, np.mean(errors), rtol=1e-5)
-    shares = {"a": 0.25, "b": 0.75}
-    expected = 0.0
-    for name, (_, height, width, _channels) in SHAPES.items():
-        gram, goal = (gram_written_out(each[name]) / (height * width) for each in (value, target))
-        expected += shares[name] * np.mean((gram - goal) ** 2)
-    loss = functions.style_loss(value, gram_targets(target, shares), kind="gram", form="mean")
-    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_losses_are_zero_at_the_targets(model, form):
+    settings = Settings(loss=form)
+    photo, painting = pictures((32, 40), (48, 40))
+    targets = compute_targets(model, photo, [Style(painting)], settings)
+    assert losses_of(model, photo, targets, settings)[0] == 0
+    same = compute_targets(model, photo, [Style(photo)], settings)
+    assert losses_of(model, photo, same, settings)[1] == 0
 
 
-def test_layer_weights():
-    shapes = {"block1_conv1": (1, 4, 4, 64), "block2_conv1": (1, 2, 2, 128)}
-    features = {name: np.zeros(shape) for name, shape in shapes.items()}
-    given = ("block1_conv1:1", "block2_conv1:3")
-    expected = {"equal": (0.25, 0.75), "geometric": (4 / 7, 3 / 7), "gatys": (1 / 4096, 3 / 16384)}
-    for preset, values in expected.items():
-        settings = Settings(style_layers=given, layer_weights=preset)
-        weights = functions.layer_weights(features, settings)
-        np.testing.assert_allclose(list(weights.values()), values)
-
-
-def test_torch_preprocessing():
-    (image,) = pictures((4, 5))
-    expected = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(functions.preprocess(image, "torch"), expected, rtol=1e-5)
-    oracle = keras.applications.imagenet_utils.preprocess_input(image * 255.0, mode="torch")
-    np.testing.assert_allclose(functions.preprocess(image, "torch"), oracle, atol=1e-5)
-
-
-def test_styles_are_blended_linearly():
-    settings = Settings()
-    model = small_model(settings.layers)
-    photo, first, second = pictures((32, 40), (36, 44), (48, 40))
-    shares = (0.9, 0.3)
-    styles = [functions.Style(each, (share,)) for each, share in zip((first, second), shares)]
-    mixed = functions.compute_targets(model, photo, styles, settings).style
-    for name, (region,) in mixed.items():
-        grams = [
-            functions.gram_matrix(functions.look(model, each, border=settings.border)[name])
-            for each in (first, second)
-        ]
-        np.testing.assert_allclose(
-            region.target["gram"], 0.75 * grams[0] + 0.25 * grams[1], rtol=1e-4
-        )
-
-
-def test_a_guided_gram_matrix_counts_positions_by_their_guide():
-    features = features_of(0)["a"]
-    guide = np.random.default_rng(1).random((1, 5, 4, 1), np.float32)
-    expected = np.einsum("hwi,hwj,hw->ij", features[0], features[0], guide[0, ..., 0]) / guide.sum()
-    np.testing.assert_allclose(functions.gram_matrix(features, guide), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("form", ["relative", "gatys"])
-def test_the_total_is_the_weighted_sum_and_zero_at_the_targets(form):
-    settings = Settings(loss=form, content_weight=2.0, style_weight=3.0, tv_weight=5.0)
-    model = small_model(settings.layers)
-    photo, painting, image = pictures((32, 40), (48, 40), (32, 40))
-    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
-    content, style, variation, total = functions.compute_losses(model, image, targets, settings)
-    np.testing.assert_allclose(total, 2 * content + 3 * style + 5 * variation, rtol=1e-5)
-    assert functions.compute_losses(model, photo, targets, settings)[0] == 0
-    same = functions.compute_targets(model, photo, [functions.Style(photo)], settings)
-    assert functions.compute_losses(model, photo, same, settings)[1] == 0
-
-
-def test_bfloat16_reaches_the_loss_of_float32():
-    """Within 3 % after 100 steps of the compact network, both evaluated in float32."""
-    settings = Settings()
-    photo, painting = (
-        images.to_tensor(picture, images.fitted_size(picture.pixels.size, 96))
-        for picture in (images.load(SAMPLES / name) for name in ("temple.jpg", "night_strokes.jpg"))
-    )
-    compact = weights.load("compact")
-    exact = functions.build_model(settings.layers, widths=compact.widths)
-    compact.assign(exact)
-    targets = functions.compute_targets(exact, photo, [functions.Style(painting)], settings)
-    totals = {}
-    for precision in ("float32", "bfloat16"):
-        model = functions.build_model(settings.layers, widths=compact.widths, precision=precision)
-        compact.assign(model)
-        own_targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
-        evaluate = functions.build_evaluation(model, settings)
-        adam = optimizers.Adam(learning_rate=0.02)
-        state = adam.start(photo)
-        train = functions.build_training(evaluate, adam, state, own_targets)
-        state, _ = train(state, own_targets, tf.constant(101))
-        losses = functions.compute_losses(exact, state["image"], targets, settings)
-        totals[precision] = losses[3].numpy()
-    assert totals["bfloat16"] != totals["float32"]
-    assert totals["bfloat16"] <= 1.03 * totals["float32"]
-
-
-def test_the_border_mirrors_the_pictures():
-    photo, painting, image = pictures((35, 40), (36, 44), (35, 40))
+def test_the_border_mirrors_the_pictures(model):
     """The losses, from NumPy, of features of mirrored pictures without those of the border."""
+    photo, painting, image = pictures((35, 40), (36, 44), (35, 40))
     settings = Settings(border=5)
-    model = small_model(settings.layers)
     # 35 + 2 · 5 = 45 lacks 3 of 48 = 3 · 16: 1 more before, 2 more after. And so on.
     borders = [((6, 7), (12, 12)), ((6, 6), (10, 10)), ((6, 7), (12, 12))]
     seen = []
@@ -280,10 +293,32 @@ def test_the_border_mirrors_the_pictures():
             gram_written_out(features[layer]) / features[layer][0, ..., 0].size for features in seen
         )
         style += np.mean((found - wanted) ** 2) / np.mean(wanted**2) / len(settings.style_layers)
-    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
-    losses = functions.compute_losses(model, image, targets, settings)
+    targets = compute_targets(model, photo, [Style(painting)], settings)
+    losses = losses_of(model, image, targets, settings)
     expected = np.mean((moved - content) ** 2) / np.mean(content**2), style
     np.testing.assert_allclose(losses[:2], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_evaluation_is_the_weighted_sum_with_its_slope(model, form):
+    """The slope in a direction of chance, from differences of the losses."""
+    settings = Settings(loss=form)
+    photo, painting, image = pictures((32, 40), (48, 40), (32, 40))
+    targets = compute_targets(model, photo, [Style(painting)], settings)
+    each = losses_of(model, image, targets, settings).astype(float)
+    shares = (np.array([0.2, 0.3, 0.5]) / each).astype(np.float32)  # so that all of them count
+    evaluate = functions.build_evaluation(model, settings)
+    found = evaluate(tf.constant(image), targets, tf.constant(shares))
+    np.testing.assert_allclose(found["losses"], each, rtol=1e-5)
+    np.testing.assert_allclose(found["total"], 1.0, rtol=1e-5)
+    gradient = found["gradient"].numpy()
+    direction = np.sign(gradient) * np.random.default_rng(4).random(image.shape, np.float32)
+    step = np.float32(1e-4)
+    ahead, behind = (
+        losses_of(model, image + sign * step * direction, targets, settings) for sign in (1, -1)
+    )
+    slope = np.sum(shares * (ahead.astype(float) - behind)) / (2 * step)
+    np.testing.assert_allclose(np.sum(gradient * direction), slope, rtol=0.01)
 
 
 def adam_written_out(gradient_at, image, rate, steps):
@@ -298,46 +333,69 @@ def adam_written_out(gradient_at, image, rate, steps):
     return image
 
 
-def test_one_training_serves_pictures_of_all_sizes():
+def test_training_is_adam_with_clipping(model):
     settings = Settings()
-    model = small_model(settings.layers)
-    evaluate, optimizer = functions.build_evaluation(model, settings), optimizers.LBFGS()
-    train = None
-    for sizes in (((32, 40), (36, 32)), ((50, 35), (40, 41))):
-        photo, painting = pictures(*sizes)
-        targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
-        state = optimizer.start(np.full_like(photo, 0.5))
-        train = train or functions.build_training(evaluate, optimizer, state, targets)
-        state, losses = train(state, targets, tf.constant(3))
-        expected = functions.compute_losses(model, state["image"], targets, settings)
-        np.testing.assert_allclose(losses[-1], expected, rtol=1e-4)
-        assert losses[-1, 3] < losses[0, 3]
-    assert train.experimental_get_tracing_count() == 1
-
-
-def test_training_is_adam_with_clipping():
-    settings = Settings()
-    model = small_model(settings.layers)
     photo, painting, start = pictures((32, 40), (36, 32), (32, 40))
-    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
+    targets = compute_targets(model, photo, [Style(painting)], settings)
 
     def gradient_at(image):
         variable = tf.Variable(image.astype(np.float32))
         with tf.GradientTape() as tape:
-            total = functions.compute_losses(model, variable, targets, settings)[3]
+            features = functions.extract_features(model, variable, border=settings.border)
+            losses = functions.compute_losses(features, variable, targets, settings)
+            total = tf.reduce_sum(SHARES * losses)
         return tape.gradient(total, variable).numpy()
 
-    optimizer = optimizers.Adam(learning_rate=0.01)
-    state = optimizer.start(start)
     evaluate = functions.build_evaluation(model, settings)
-    train = functions.build_training(evaluate, optimizer, state, targets)
-    state, history = train(state, targets, tf.constant(5))
-    image = state["image"]
-    expected = adam_written_out(gradient_at, start, 0.01, 4)
+    optimizer = optimizers.Adam(learning_rate=0.01)
+    state, totals = optimizer.start(start), []
+    for _ in range(5):
+        state = functions.training_step(
+            state, optimizer, lambda image: evaluate(image, targets, tf.constant(SHARES))
+        )
+        totals.append(float(state["total"]))
+    image = state["image"].numpy()
+    expected = adam_written_out(gradient_at, start, 0.01, 4)  # the first only evaluates the start
     # Adam divides by the gradient's size, so where that is nearly 0 rounding decides its sign.
-    assert np.quantile(np.abs(image.numpy() - expected), 0.99) < 1e-3
-    assert np.isin(image.numpy(), (0.0, 1.0)).any()  # something was clipped
-    last = functions.compute_losses(model, image, targets, settings)
-    np.testing.assert_allclose(history[-1], last, rtol=1e-4)
-    assert history.shape == (5, 4)  # the first is the start's
-    assert history[-1, 3] < history[0, 3]
+    assert np.quantile(np.abs(image - expected), 0.99) < 1e-3
+    assert np.isin(image, (0.0, 1.0)).any()  # something was clipped
+    last = losses_of(model, image, targets, settings)
+    np.testing.assert_allclose(state["losses"], last, rtol=1e-4)
+    np.testing.assert_allclose(totals[-1], SHARES @ last, rtol=1e-4)
+    assert totals[-1] < totals[0]
+
+
+def optimize(model, photo, painting, settings, steps):
+    """Return the image after steps of Adam from the photo."""
+    targets = compute_targets(model, photo, [Style(painting)], settings)
+    evaluate = tf.function(functions.build_evaluation(model, settings), autograph=False)
+    adam = optimizers.Adam(learning_rate=0.02)
+    state = adam.start(photo)
+    for _ in range(steps + 1):
+        state = functions.training_step(
+            state, adam, lambda image: evaluate(image, targets, tf.constant(SHARES))
+        )
+    return state["image"]
+
+
+def test_bfloat16_reaches_the_loss_of_float32():
+    """Within 3 % after 20 steps of the compact network, both evaluated in float32."""
+    settings = Settings()
+    photo, painting = (
+        images.to_tensor(picture, images.fitted_size(picture.pixels.size, 64))
+        for picture in (images.load(SAMPLES / name) for name in ("temple.jpg", "night_strokes.jpg"))
+    )
+    compact = weights.load("compact")
+    models, totals = {}, {}
+    for precision in ("float32", "bfloat16"):
+        model = functions.build_model(settings.layers, compact.architecture, precision=precision)
+        compact.assign(model)
+        models[precision] = model
+    targets = compute_targets(models["float32"], photo, [Style(painting)], settings)
+    for precision, model in models.items():
+        image = optimize(model, photo, painting, settings, 20)
+        totals[precision] = SHARES @ losses_of(models["float32"], image, targets, settings)
+    before = SHARES @ losses_of(models["float32"], photo, targets, settings)
+    assert totals["float32"] < 0.7 * before
+    assert totals["bfloat16"] != totals["float32"]
+    assert totals["bfloat16"] <= 1.03 * totals["float32"]

@@ -1,63 +1,20 @@
 """What a network's pictures are worth: made with it, judged by the teacher's loss.
 
-Needs TensorFlow. The pictures are made as the program makes them at one scale.
+Needs TensorFlow. The pictures are made at one size, by L-BFGS, without warm-up and patience.
 """
 
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
-from PIL import Image
 
-import functions
-from style_transfer.optimization import optimizers
-from tools.crops import SUFFIXES
-
-
-def list_pictures(folder):
-    """Return the paths of the pictures in a folder, in the order of their names."""
-    return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
+from style_transfer.pictures import images
+from tools.judge import Judge
 
 
 def load_picture(path, size):
     """Read a picture, its longer side `size`, as (1, height, width, 3) in [0, 1]."""
-    with Image.open(path) as image:
-        image = image.convert("RGB")
-    scale = size / max(image.size)
-    image = image.resize([round(side * scale) for side in image.size], Image.Resampling.LANCZOS)
-    return np.asarray(image, np.float32)[None] / 255
-
-
-def save_picture(path, picture):
-    """Write (1, height, width, 3) in [0, 1] as a PNG."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((picture[0] * 255).round().astype(np.uint8)).save(path)
-
-
-class Judge:
-    """The loss that one network has for one pair of pictures.
-
-    Args:
-        model: from images to a dictionary of features.
-        content, style: (1, height, width, 3) in [0, 1].
-        settings: a `settings.Settings` with the layers and the weights of the losses.
-    """
-
-    def __init__(self, model, content, style, settings):
-        self.targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
-        self.evaluate = tf.function(functions.build_evaluation(model, settings))
-
-    def total(self, picture):
-        """Return the weighted total loss of a picture."""
-        return float(self.evaluate(tf.constant(picture), self.targets)[0][-1])
-
-    def minimize(self, start, steps):
-        """Make a picture, from `start`, in so many steps of L-BFGS; 8 bits a channel."""
-        optimizer = optimizers.LBFGS()
-        state = optimizer.start(start)
-        train = functions.build_training(self.evaluate, optimizer, state, self.targets)
-        state, _ = train(state, self.targets, tf.constant(steps + 1))
-        return (state["image"].numpy() * 255).round().astype(np.float32) / 255
+    picture = images.load(path)
+    return images.to_tensor(picture, images.fitted_size(picture.pixels.size, size, enlarge=True))
 
 
 class Gallery:
@@ -74,6 +31,8 @@ class Gallery:
         self.folder = Path(folder) if folder else None
         self.networks, self.size = networks, size
         self.reuse = reuse and folder
+        if folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def compare(self, content, style, settings, *, steps):
         """Make a picture of one pair with each network, and judge all of them.
@@ -88,20 +47,20 @@ class Gallery:
             picture itself, first.
         """
         pair = f"{Path(content).stem}-{Path(style).stem}"
-        images = [load_picture(path, self.size) for path in (content, style)]
+        pictures = [load_picture(path, self.size) for path in (content, style)]
         teacher = next(iter(self.networks.values()))
-        judge = Judge(teacher, *images, settings)
-        totals = {"start": judge.total(images[0])}
+        judge = Judge(teacher, *pictures, settings)
+        totals = {"start": judge.total(pictures[0])}
         for name, model in self.networks.items():
             path = self.folder / f"{pair}-{name}.png" if self.folder else None
             if self.reuse and path.exists():
-                picture = load_picture(path, self.size)
+                made = load_picture(path, self.size)
             else:
-                own = judge if model is teacher else Judge(model, *images, settings)
-                picture = own.minimize(images[0], steps)
-            if path:
-                save_picture(path, picture)
-            totals[name] = judge.total(picture)
+                own = judge if model is teacher else Judge(model, *pictures, settings)
+                made = own.minimize(pictures[0], steps)
+                if path:
+                    images.save_png(path, made)
+            totals[name] = judge.total(made)
         return pair, totals
 
 

@@ -1,12 +1,11 @@
 """Training pictures: random crops of photographs, and what style transfer makes of them."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+from style_transfer.pictures import images
+
 SHORT_SIDE = 320  # pictures are kept in memory with a short side of at most this
 HELD_OUT = 32  # one picture in so many is never trained on
 
@@ -18,25 +17,21 @@ def load_pictures(folders):
         (training, held_out): two lists of arrays (height, width, 3), uint8.
 
     Raises:
-        ValueError: there are fewer than two pictures.
+        ValueError: there are fewer than two pictures, or one cannot be read.
     """
-    paths = [path for folder in folders for path in sorted(Path(folder).iterdir())]
-    paths = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    paths = [path for folder in folders for path in images.expand(folder)]
     if len(paths) < 2:
         raise ValueError(f"found {len(paths)} pictures in {', '.join(map(str, folders))}")
-    pictures = [load_picture(path, SHORT_SIDE) for path in paths]
+    pictures = [np.asarray(shrink(images.load(path).pixels)) for path in paths]
     training = [each for index, each in enumerate(pictures) if index % HELD_OUT]
     return training, pictures[::HELD_OUT]
 
 
-def load_picture(path, short_side):
-    """Read one picture as (height, width, 3), uint8, shrunk to `short_side` if larger."""
-    with Image.open(path) as image:
-        image = ImageOps.exif_transpose(image).convert("RGB")
-    scale = short_side / min(image.size)
-    if scale < 1:
-        image = image.resize([round(side * scale) for side in image.size], Image.LANCZOS)
-    return np.asarray(image)
+def shrink(picture):
+    """Scale a Pillow image down to a short side of `SHORT_SIDE`, if it is larger."""
+    longer_side = SHORT_SIDE * max(picture.size) / min(picture.size)
+    size = images.fitted_size(picture.size, longer_side)
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def random_crop(picture, size, random):
@@ -45,7 +40,7 @@ def random_crop(picture, size, random):
     side = min(height, width, size / random.uniform(0.9, 2.0))
     left, top = random.uniform(0, width - side), random.uniform(0, height - side)
     crop = Image.fromarray(picture).resize(
-        (size, size), Image.BILINEAR, box=(left, top, left + side, top + side)
+        (size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
     )
     crop = np.asarray(crop, np.float32) / 255
     return crop[:, ::-1] if random.random() < 0.5 else crop

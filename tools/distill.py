@@ -7,7 +7,6 @@ Training needs Keras alone, on any of its backends: set KERAS_BACKEND to `torch`
 there is no TensorFlow. `evaluate` needs TensorFlow.
 """
 
-import hashlib
 import itertools
 import sys
 from pathlib import Path
@@ -18,11 +17,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/distill.py` finds the project's modules
 
+from style_transfer import files  # noqa: E402
+from style_transfer.method.architecture import VGG19  # noqa: E402
 from style_transfer.networks import weights  # noqa: E402
+from style_transfer.pictures import images  # noqa: E402
 from style_transfer.settings import Settings  # noqa: E402
-from tools import crops, teachers, training  # noqa: E402
+from tools import crops, distillation, teachers  # noqa: E402
 
-COMPACT = ROOT / "data" / "weights" / "vgg19_compact.weights.h5"
+COMPACT = weights.COMPACT_FILES[VGG19.name]
 WIDTHS = "16,32,64,128,128"
 
 
@@ -35,7 +37,7 @@ def write(path, arrays):
     """Write the student's weights as float16 and return the file's SHA-256."""
     layers = {name: arrays[name][:2] for name in teachers.STUDENT_LAYERS}
     weights.write(path, layers, dtype=np.float16)
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return files.sha256(Path(path).read_bytes())
 
 
 @click.group(help=__doc__.split("\n\n")[0])
@@ -70,7 +72,7 @@ def main():
 @click.option("--resume", is_flag=True, help="Go on with the training that was interrupted.")
 def train(photos, teacher, widths, size, seed, output, resume, **options):
     """Train the compact network on the pictures in PHOTOS."""
-    run = training.Training(
+    run = distillation.Distillation(
         crops.load_pictures(photos),
         teachers.load_teacher(teacher),
         widths=tuple(int(width) for width in widths.split(",")),
@@ -80,7 +82,7 @@ def train(photos, teacher, widths, size, seed, output, resume, **options):
     )
     if resume:
         run.resume()
-    run.work(training.plan(run.names, **options))
+    run.work(distillation.plan(run.names, **options))
     print(table(run.measure()))
     print(f"{write(output, run.arrays)}  {output}")
 
@@ -95,7 +97,7 @@ def train(photos, teacher, widths, size, seed, output, resume, **options):
 @click.option("--alpha", "content_weight", default=1.0)
 @click.option("--beta", "style_weight", default=100.0)
 @click.option("--tv", "tv_weight", default=2.0)
-@click.option("--border", default=Settings().border, help="Mirrored pixels around a picture.")
+@click.option("--border", default=Settings.border, help="Mirrored pixels around a picture.")
 @click.option("--every", default=1, help="Take each so-many-th pair only.")
 @click.option("--output", type=click.Path(), help="Folder for the pictures.")
 @click.option("--reuse", is_flag=True, help="Judge the pictures in --output; make what is missing.")
@@ -104,15 +106,14 @@ def evaluate(content, style, teacher, path, size, steps, every, output, reuse, *
     from tools import comparison
 
     compact = weights.load(path)
-    random = weights.draw(0, compact.widths)
     networks = {
         "teacher": teachers.load_teacher(teacher),
-        "compact": teachers.build_network(compact.layers, compact.widths),
-        "random": teachers.build_network(random.layers, random.widths),
+        "compact": teachers.build_network(compact),
+        "random": teachers.build_network(weights.draw(0, compact.architecture)),
     }
     gallery = comparison.Gallery(output, networks, size=size, reuse=reuse)
     rows = []
-    pairs = itertools.product(comparison.list_pictures(content), comparison.list_pictures(style))
+    pairs = itertools.product(images.expand(content), images.expand(style))
     for pair in list(pairs)[::every]:
         rows.append(gallery.compare(*pair, Settings(**options), steps=steps))
         print(comparison.summarize(rows[-1:]).splitlines()[1], flush=True)

@@ -11,9 +11,13 @@ import sys
 from pathlib import Path
 
 import click
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # `python tools/figures.py` finds the project's modules
+
+from style_transfer.reports import frames, sheet  # noqa: E402
+
 INPUT = ROOT / "data" / "input"
 RUNS = ROOT / "data" / "output" / "figures"
 HEIGHT = 240  # of each picture in a figure
@@ -83,27 +87,24 @@ FIGURES = {
 }
 
 
-def sheet():
+def draw_sweep():
     """Draw docs/sweep.jpg: a sweep of β against total variation."""
     command = [sys.executable, ROOT / "main.py", "sweep", "--weights", "compact", "--size", "256"]
     command += ["--content", INPUT / "cat.jpg", "--style", INPUT / "waves.jpg"]
     command += ["--beta", "20,200,2000", "--tv", "0,2,20", "--output", RUNS / "sweep"]
     subprocess.run(command, check=True)
-    picture = Image.open(RUNS / "sweep" / "contact_sheet.png").convert("RGB")
-    picture.thumbnail((1000, 1000))
-    return picture
+    return frames.shrink(frames.read(RUNS / "sweep" / "contact_sheet.png"), (1000, 1000))
 
 
-def strip():
-    """Draw docs/epochs.jpg: the frames of one run."""
-    stylize(CAT_CIRCLES, ("--scales", "1", "--size", "320"))
-    frames = RUNS / "cat_circles_scales_1_size_320" / "frames"
-    paths = [frames / f"epoch_{epoch:04}.png" for epoch in (0, 1, 2, 4, 10)]
-    return assemble([[label(Image.open(path), f"epoch {int(path.stem[-4:])}") for path in paths]])
+def draw_epochs():
+    """Draw docs/epochs.jpg: frames of one run."""
+    folder = stylize(CAT_CIRCLES, ("--scales", "1", "--size", "320", "--patience", "0"))
+    found = frames.find(folder)
+    return assemble([[label(found[epoch], f"epoch {epoch}") for epoch in (0, 1, 2, 4, 10)]])
 
 
 def stylize(pair, arguments):
-    """Run the program on a pair of samples, unless that was done before; return the picture."""
+    """Run the program on a pair of samples, unless that was done before; return the folder."""
     content, style = pair
     words = (Path(word).stem if "/" in word else word for word in (content, style, *arguments))
     folder = RUNS / "_".join(words).replace("--", "")
@@ -111,47 +112,43 @@ def stylize(pair, arguments):
         command = [sys.executable, ROOT / "main.py", "--weights", "compact", "--overwrite"]
         command += ["--content", INPUT / f"{content}.jpg", "--style", INPUT / f"{style}.jpg"]
         subprocess.run([*command, *arguments, "--output", folder], check=True)
-    return Image.open(folder / "result.png")
+    return folder
 
 
 def draw(cell):
-    """Return the labelled picture of a cell of `FIGURES`."""
+    """Return the labeled picture of a cell of `FIGURES`."""
     if isinstance(cell, str):
-        path = next(INPUT.glob(f"{cell}.*"))
-        text, picture = cell.replace("_", " "), Image.open(path)
-    else:
-        text, pair, arguments = cell
-        picture = stylize(pair, arguments)
-    return label(picture, text)
+        return label(next(INPUT.glob(f"{cell}.*")), cell.replace("_", " "))
+    text, pair, arguments = cell
+    return label(stylize(pair, arguments) / "result.png", text)
 
 
-def label(picture, text):
-    """Return a picture of the height of a figure, with a line of text above."""
+def label(path, text):
+    """Return the picture in a file, of the height of a figure, with a line of text above."""
+    picture = frames.read(path)
     width = round(picture.width * HEIGHT / picture.height)
-    sheet = Image.new("RGB", (width, HEIGHT + LABEL), "white")
-    picture = picture.convert("RGB").resize((width, HEIGHT), Image.Resampling.LANCZOS)
-    sheet.paste(picture, (0, LABEL))
-    font = ImageFont.load_default(15)
-    ImageDraw.Draw(sheet).text((2, 2), text, fill="black", font=font)
-    return sheet
+    whole = Image.new("RGB", (width, HEIGHT + LABEL), sheet.PAPER)
+    whole.paste(picture.resize((width, HEIGHT), Image.Resampling.LANCZOS), (0, LABEL))
+    ImageDraw.Draw(whole).text((2, 2), text, sheet.INK, sheet.load_font(sheet.LABEL_SIZE))
+    return whole
 
 
 def assemble(rows):
     """Put rows of pictures of one height under each other."""
     width = max(sum(each.width + GAP for each in row) for row in rows) - GAP
     height = sum(row[0].height + GAP for row in rows) - GAP
-    sheet = Image.new("RGB", (width, height), "white")
+    whole = Image.new("RGB", (width, height), sheet.PAPER)
     top = 0
     for row in rows:
         left = 0
         for picture in row:
-            sheet.paste(picture, (left, top))
+            whole.paste(picture, (left, top))
             left += picture.width + GAP
         top += row[0].height + GAP
-    return sheet
+    return whole
 
 
-OTHERS = {"sweep": sheet, "epochs": strip}
+OTHERS = {"sweep": draw_sweep, "epochs": draw_epochs}
 
 
 @click.command(help=__doc__.split("\n\n")[0])

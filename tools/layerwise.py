@@ -33,15 +33,15 @@ class WhitenedConvolution(keras.layers.Layer):
     def __init__(self, features, *, filters, kernel=None, bias=None, spread=1.0):
         super().__init__()
         self.kernel_shape = (3, 3, features.shape[-1], filters)
-        centre, whitener, colorer = whitening(features)
+        center, whitener, colorer = whitening(features)
         if kernel is None:
             # White input: outputs of variance 2, which ReLU makes a mean square of 1.
-            draw = keras.random.normal((len(centre), filters), stddev=(2 / len(centre)) ** 0.5)
+            draw = keras.random.normal((len(center), filters), stddev=(2 / len(center)) ** 0.5)
             direction, offset = spread * draw, np.zeros(filters)
         else:
-            flat = kernel.reshape(len(centre), filters).astype(np.float64)
-            direction, offset = colorer @ flat, bias + centre @ flat
-        for name, value in [("whitener", whitener), ("centre", centre)]:
+            flat = kernel.reshape(len(center), filters).astype(np.float64)
+            direction, offset = colorer @ flat, bias + center @ flat
+        for name, value in [("whitener", whitener), ("center", center)]:
             setattr(self, name, self.constant(value, trainable=False))
         for name, value in [("direction", direction), ("offset", offset)]:
             setattr(self, name, self.constant(value, trainable=True))
@@ -64,7 +64,7 @@ class WhitenedConvolution(keras.layers.Layer):
     def fold(self):
         """Return the ordinary kernel (3, 3, channels, filters) and bias (filters,)."""
         kernel = ops.matmul(self.whitener, self.direction)  # (9 · channels, filters)
-        bias = self.offset - ops.matmul(self.centre, kernel)
+        bias = self.offset - ops.matmul(self.center, kernel)
         return ops.reshape(kernel, self.kernel_shape), bias
 
 
@@ -72,7 +72,7 @@ def whitening(features):
     """Compute the statistics of the 3×3 patches of (batch, height, width, channels).
 
     Returns:
-        (centre, whitener, colorer): the mean patch (9 · channels,), the inverse square root
+        (center, whitener, colorer): the mean patch (9 · channels,), the inverse square root
         of the damped covariance, and its square root, both (9 · channels, 9 · channels).
     """
     windows = np.lib.stride_tricks.sliding_window_view(features, (3, 3), axis=(1, 2))
@@ -81,12 +81,12 @@ def whitening(features):
     chosen = np.random.default_rng(0).choice(total, min(total, POSITIONS), replace=False)
     patches = windows[np.unravel_index(chosen, places)]  # (n, channels, 3, 3)
     patches = patches.transpose(0, 2, 3, 1).reshape(len(chosen), -1)
-    centre = patches.mean(axis=0, dtype=np.float64)
-    patches = patches - centre.astype(np.float32)
+    center = patches.mean(axis=0, dtype=np.float64)
+    patches = patches - center.astype(np.float32)
     covariance = (patches.T @ patches / len(patches)).astype(np.float64)
     values, vectors = np.linalg.eigh(covariance)
     roots = np.sqrt(np.maximum(values, 0) + DAMPING * max(values.mean(), 1e-12))
-    return centre, (vectors / roots) @ vectors.T, (vectors * roots) @ vectors.T
+    return center, (vectors / roots) @ vectors.T, (vectors * roots) @ vectors.T
 
 
 def matching_loss(target, output):
@@ -154,7 +154,7 @@ def build_layer(features, taught, filters, start):
 
 
 def normalize(arrays, head, features):
-    """Scale a layer that learnt through a head so that its own features have mean square 1."""
+    """Scale a layer that learned through a head so that its own features have mean square 1."""
     output = keras.Sequential([keras.layers.Conv2D(len(arrays[1]), 3, activation="relu")])
     output.build(features.shape)
     output.set_weights(arrays)

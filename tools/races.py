@@ -9,15 +9,15 @@ import dataclasses
 import time
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-import functions
-from style_transfer.optimization import engine as training
-from style_transfer.optimization import transfer
+from style_transfer.optimization.engine import Engine, build_network
+from style_transfer.optimization.targets import Style
+from style_transfer.optimization.transfer import Material, Transfer
 from style_transfer.settings import Settings
 from tools import textbook
+from tools.judge import Judge
 
 STEPS_IN_A_LAP = 25
 TEXTBOOK = "textbook"
@@ -40,34 +40,18 @@ class Lap:
     image: np.ndarray
 
 
-def build_judge(weights, content, style, settings):
-    """Build the function from an image to its total loss in float32, a number."""
-    settings = dataclasses.replace(settings, precision="float32")
-    model = transfer.build_network(weights, settings)
-    targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
-    judge = tf.function(lambda image: functions.compute_losses(model, image, targets, settings))
-    return lambda image: float(judge(tf.convert_to_tensor(image))[-1])
-
-
-def run_textbook(weights, content, style, settings, *, steps):
+def run_textbook(loss, content, *, steps):
     """Yield the laps of the textbook's loop: Adam, float32, one size, a Python loop.
 
-    Loss and network are those of the settings. Adam's β and ε are Keras' defaults: with the
-    tutorial's ε of 0.1, against gradients of a loss of about 1, the picture would not move.
+    Adam's β and ε are Keras' defaults: with the tutorial's ε of 0.1, against gradients of a
+    loss of about 1, the picture would not move.
+
+    Args:
+        loss: function from an image to a tensor; its targets are computed before the clock runs.
     """
-    settings = dataclasses.replace(settings, precision="float32")
-    model = transfer.build_network(weights, settings)
-    begin = time.perf_counter()
-    targets = functions.compute_targets(model, content, [functions.Style(style)], settings)
     image = tf.Variable(content)
-
-    def loss(image):
-        value = tf.convert_to_tensor(image)
-        return functions.compute_losses(model, value, targets, settings)[-1]
-
-    adam = keras.optimizers.Adam(textbook.LEARNING_RATE)
-    step = textbook.build_step(image, loss, adam)
-    spent = time.perf_counter() - begin
+    step = textbook.build_step(image, loss, textbook.build_adam(beta_1=0.9, epsilon=1e-7))
+    spent = 0.0
     for first in range(0, steps, STEPS_IN_A_LAP):
         done = min(steps, first + STEPS_IN_A_LAP)
         begin = time.perf_counter()
@@ -79,22 +63,19 @@ def run_textbook(weights, content, style, settings, *, steps):
 
 def run_ours(weights, content, style, settings):
     """Yield the laps of our loop, one an epoch; its clock counts all but building the network."""
-    model = transfer.build_network(weights, settings)
+    engine = Engine(weights, settings)
     begin = time.perf_counter()
-    job = transfer.Transfer(
-        training.Training(model, settings), content, [functions.Style(style)], content, settings
-    )
+    transfer = Transfer(engine, Material(content, [Style(style)], content), settings)
     spent, seconds, losses = 0.0, [], []
-    for iterate in job.run():
+    for iterate in transfer.run():
         spent += time.perf_counter() - begin
-        totals = iterate.losses[:, -1]
-        behind = np.arange(len(totals))[::-1]  # steps still to do at the time of each loss
+        behind = np.arange(len(iterate.totals))[::-1]  # steps still to do at each loss's time
         seconds.extend(spent - behind * (iterate.seconds_per_step or 0.0))
-        losses.extend(totals)
+        losses.extend(iterate.totals)
         if iterate.image is not None:
             # The losses of a smaller scale are of another picture; the judge's alone counts.
-            final = job.training.picture.shape == content.shape
-            kept = slice(None) if final else slice(-1, None)
+            is_final = transfer.state["image"].shape == content.shape
+            kept = slice(None) if is_final else slice(-1, None)
             share = iterate.step / (settings.epochs * settings.steps)
             yield Lap(share, np.array(seconds[kept]), np.array(losses[kept]), iterate.image)
             seconds, losses = [], []
@@ -109,7 +90,7 @@ def compete(contestants, judge):
 
     Args:
         contestants: from name to iterator of laps.
-        judge: from `build_judge`.
+        judge: function from an image to its total loss.
 
     Returns:
         From name to (seconds, losses), arrays of one length.
@@ -135,18 +116,12 @@ def seconds_to(record, loss):
     return float(seconds[low.argmax()]) if low.any() else float("inf")
 
 
-def loss_at(record, moment):
-    """Return the loss that a record has after so many seconds."""
-    seconds, losses = record
-    return float(losses[max(0, np.searchsorted(seconds, moment, side="right") - 1)])
-
-
 def compare_with_textbook(weights, content, style, effort):
     """Time how long we take to the loss that the textbook's loop ends with.
 
     Returns:
-        (loss, seconds): the textbook's, and rows of (who, seconds to that loss, ratio to the
-        textbook's seconds, loss at its own end, seconds to its own end).
+        Rows of (who, seconds to that loss, ratio to the textbook's seconds, loss at its own end,
+        seconds to its own end); the first is the textbook's.
     """
     ours = Settings(epochs=effort.epochs, steps=effort.steps)
     shorter = dataclasses.replace(ours, steps=max(1, ours.steps // 2))
@@ -155,35 +130,15 @@ def compare_with_textbook(weights, content, style, effort):
         "defaults, half the steps": shorter,
         "one scale, half the steps": dataclasses.replace(shorter, scales="1"),
     }
-    pair = (weights, content, style)
-    contestants = {name: run_ours(*pair, settings) for name, settings in entries.items()}
-    contestants[TEXTBOOK] = run_textbook(*pair, ours, steps=effort.textbook_steps)
-    records = compete(contestants, build_judge(*pair, ours))
-    wanted = float(records[TEXTBOOK][1][-1])
-    base = float(records[TEXTBOOK][0][-1])
-    rows = []
+    judge = Judge(build_network(weights, ours, "float32"), content, style, ours)
+    contestants = {TEXTBOOK: run_textbook(judge.loss, content, steps=effort.textbook_steps)}
+    for name, settings in entries.items():
+        contestants[name] = run_ours(weights, content, style, settings)
+    records = compete(contestants, judge.total)
+    base, wanted = (float(each[-1]) for each in records[TEXTBOOK])
+    rows = [(TEXTBOOK, base, 1.0, wanted, base)]
     for name in entries:
         seconds, losses = records[name]
         reached = seconds_to(records[name], wanted)
         rows.append((name, reached, reached / base, float(losses[-1]), float(seconds[-1])))
-    return (wanted, base), rows
-
-
-def compare_optimizers(weights, content, style, effort):
-    """Compare the losses of Adam and L-BFGS, at one scale, after equal times.
-
-    Returns:
-        Rows of (seconds, loss of Adam, loss of L-BFGS, their ratio): at a quarter, at half and
-        at the end of the time that both have.
-    """
-    common = dict(epochs=effort.epochs, steps=effort.steps, scales="1")
-    entries = {name: Settings(optimizer=name, **common) for name in ("adam", "lbfgs")}
-    pair = (weights, content, style)
-    contestants = {name: run_ours(*pair, settings) for name, settings in entries.items()}
-    records = compete(contestants, build_judge(*pair, entries["adam"]))
-    end = min(seconds[-1] for seconds, _ in records.values())
-    rows = []
-    for part in (0.25, 0.5, 1.0):
-        adam, lbfgs = (loss_at(records[name], part * end) for name in entries)
-        rows.append((part * end, adam, lbfgs, lbfgs / adam))
     return rows

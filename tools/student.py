@@ -3,13 +3,12 @@
 import keras
 from keras import ops
 
-from functions import FLOOR
+from functions import FLOOR, gram_matrix
+from style_transfer.settings import Settings
 from tools.teachers import border
 
-STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 
-
-class Distillation(keras.Model):
+class JointModel(keras.Model):
     """A student beside its teacher; `fit` with batches of images trains the student.
 
     Args:
@@ -60,21 +59,17 @@ class Distillation(keras.Model):
 
 
 def relative_errors(features, targets):
-    """Compare features with targets away from the border: squared error over square."""
+    """Compare features with targets away from the border: squared error over square.
+
+    Unlike `functions.relative_error` over the whole batch, where a dark crop weighs less.
+    """
     errors = {}
     for name, value in features.items():
         cut = slice(border(name), -border(name))
         pairs = {name: (value[:, cut, cut], targets[name][:, cut, cut])}
-        if name in STYLE_LAYERS:
-            pairs[f"{name} gram"] = tuple(gram_matrices(each) for each in pairs[name])
+        if name in Settings.style_layers:
+            pairs[f"{name} gram"] = tuple(gram_matrix(each) for each in pairs[name])
         for key, (value, wanted) in pairs.items():
             square = ops.mean(ops.square(wanted)) + FLOOR
             errors[key] = ops.mean(ops.square(value - wanted)) / square
     return errors
-
-
-def gram_matrices(features):
-    """Correlate the channels of each picture: (batch, h, w, N) to (batch, N, N)."""
-    _, height, width, channels = features.shape
-    flat = ops.reshape(features, (-1, height * width, channels))
-    return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (height * width)

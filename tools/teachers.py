@@ -7,10 +7,11 @@ import numpy as np
 from keras import ops
 
 import functions
-from style_transfer.settings import CONVOLUTIONS, LAYERS
+from style_transfer.method.architecture import VGG19
+from style_transfer.networks import weights
 
 #: What the compact network computes: VGG19 up to the deepest layer that style transfer needs.
-STUDENT_LAYERS = LAYERS[: LAYERS.index("block5_conv1") + 1]
+STUDENT_LAYERS = VGG19.up_to(["block5_conv1"])
 
 
 def load_teacher(source):
@@ -30,23 +31,13 @@ def load_teacher(source):
     if Path(source).suffix == ".npz":
         with np.load(source) as arrays:
             return build_compressed(dict(arrays))
-    # Imported here: the .npz teacher needs none of it, so training with it runs everywhere.
-    from style_transfer.networks import weights
-
-    loaded = weights.load(source)
-    return build_network(loaded.layers, loaded.widths)
+    return build_network(weights.load(source))
 
 
-def build_network(layers, widths):
-    """Build `functions.build_model` with given weights.
-
-    Args:
-        layers: `{name: (kernel HWIO, bias)}` for each of `STUDENT_LAYERS`.
-        widths: channels in each of the five blocks.
-    """
-    model = functions.build_model(STUDENT_LAYERS, widths=widths)
-    for name in STUDENT_LAYERS:
-        model.get_layer(name).set_weights(layers[name])
+def build_network(weights):
+    """Build `functions.build_model` up to the last of `STUDENT_LAYERS`, with given `Weights`."""
+    model = functions.build_model(STUDENT_LAYERS, weights.architecture)
+    weights.assign(model)
     return model
 
 
@@ -54,7 +45,7 @@ def build_compressed(arrays):
     """Build the encoder of Collaborative Distillation (Wang et al., arXiv:2003.08436).
 
     VGG19's layers with fewer channels; unlike it, convolutions pad by reflection and a 1×1
-    convolution learnt the preprocessing.
+    convolution learned the preprocessing.
 
     Args:
         arrays: `conv0`, `conv11` … `conv51`, each with `.weight` (out, in, height, width) and
@@ -64,11 +55,10 @@ def build_compressed(arrays):
     hidden = convolve(image, arrays, "conv0")
     outputs = {}
     for name in STUDENT_LAYERS:
-        block, convolution = int(name[5]), int(name[-1])
-        if block > 1 and convolution == 1:
-            hidden = functions.pool(hidden, "max", name=f"block{block - 1}_pool")
+        if VGG19.begins_block(name):
+            hidden = functions.POOLINGS["max"](2)(hidden)
         hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        hidden = ops.relu(convolve(hidden, arrays, f"conv{block}{convolution}"))
+        hidden = ops.relu(convolve(hidden, arrays, f"conv{VGG19.block(name)}{name[-1]}"))
         outputs[name] = hidden
     model = keras.Model(image, outputs, name="compressed_vgg19")
     model.trainable = False
@@ -90,13 +80,9 @@ def convolve(features, arrays, name):
 def border(name):
     """Count the rows at each edge of a layer's features that the padding can reach.
 
-    There the compact network (zeros) and a teacher (reflection) differ whatever the weights.
+    There the compact network (zeros) and a teacher (reflection) differ whatever the weights. A
+    position sees its own pixels, as many as the stride, and half of the rest on either side.
     """
-    reach = 0
-    for block, count in enumerate(CONVOLUTIONS, start=1):
-        for convolution in range(1, count + 1):
-            reach += 1
-            if name == f"block{block}_conv{convolution}":
-                return reach
-        reach = (reach + 1) // 2  # a pooled position is reached if either of its two was
-    raise ValueError(f"unknown layer {name}")
+    stride = VGG19.stride(name)
+    beside = (VGG19.receptive_field(name) - stride) // 2
+    return -(-beside // stride)

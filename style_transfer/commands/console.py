@@ -2,13 +2,19 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 
 import click
 
+from style_transfer import files
+from style_transfer.optimization import events
+
 ERASE_LINE = "\r\x1b[2K"
+WIDEST = 120  # columns of the progress bar with its text
 LOADING = "Loading TensorFlow …"
+SHORT = {"total_variation": "tv"}  # what a term is called where there is little room
 
 
 class Console:
@@ -23,30 +29,38 @@ class Console:
         self.quiet = quiet
         self.verbose = verbose
         self.terminal = sys.stderr.isatty()
-        self.passing = False
+        self.has_status = False
+        self.progress = None
+        self.unsilenced = None  # standard error, while the libraries are silenced
 
-    def pass_on(self, text):
+    @property
+    def errors(self):
+        """The stream that reaches standard error."""
+        return self.unsilenced or sys.stderr
+
+    def status(self, text):
         """Show, on a terminal only, what is happening just now; the next message replaces it."""
         if self.terminal and not self.quiet:
             self.erase()
-            self.write(click.echo, text, nl=False, err=True)
-            self.passing = True
+            self.write(click.echo, text, self.errors, nl=False)
+            self.has_status = True
 
     def say(self, text):
         """Print a line on standard error."""
         if not self.quiet:
             self.erase()
-            self.write(click.echo, text, err=True)
+            self.write(click.echo, text, self.errors)
 
     def print(self, text):
         """Print a line on standard output."""
+        self.erase()
         self.write(click.echo, text)
 
     def erase(self):
-        """Remove what `pass_on` showed."""
-        if self.passing:
-            self.passing = False
-            self.write(click.echo, ERASE_LINE, nl=False, err=True)
+        """Remove what `status` showed."""
+        if self.has_status:
+            self.has_status = False
+            self.write(click.echo, ERASE_LINE, self.errors, nl=False)
 
     def write(self, function, *arguments, **keywords):
         """Call what writes; where nobody listens any more (`| head -1`), the run goes on."""
@@ -65,47 +79,127 @@ class Console:
     def silence(self):
         """Swallow what the libraries write to the file descriptor of standard error.
 
-        TensorFlow's start-up messages come from C++ and obey no Python setting. Yields a text
-        stream that still reaches standard error.
+        TensorFlow's start-up messages come from C++ and obey no Python setting.
         """
         if self.verbose:
-            yield sys.stderr
+            yield
             return
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         sys.stderr.flush()
         kept = os.dup(2)
         with open(os.devnull, "w") as nowhere, os.fdopen(kept, "w", closefd=False) as stream:
             os.dup2(nowhere.fileno(), 2)
+            self.unsilenced = stream
             try:
-                yield nowhere if self.quiet else stream
+                yield
             finally:
-                stream.flush()
+                self.unsilenced = None
                 os.dup2(kept, 2)
-                os.close(kept)
+        os.close(kept)
 
-    @contextlib.contextmanager
-    def progress(self, settings):
-        """Show how a run gets on: yields a function to call with each `transfer.Iterate`."""
-        self.erase()
+    def show_download(self, done, total):
+        """Show how a download gets on; without a terminal, say that it begins."""
+        size = f" of {total / 1e6:.0f}" if total else ""
+        self.status(f"Downloading the weights: {done / 1e6:.0f}{size} MB …")
+        if not done and not self.terminal:
+            self.say("Downloading the weights …")
+
+    def show(self, event):
+        """Show an event of a job, see `events`."""
+        SHOWN[type(event)](self, event)
+
+    def show_plan(self, planned):
+        """Say what will be computed and what it will cost; from now on there is progress."""
+        self.say(describe_start(planned))
+        self.say(describe_cost(planned))
         if self.quiet:
-            yield lambda iterate: None
-        elif self.terminal:
-            total = settings.epochs * settings.steps
-            with click.progressbar(
-                length=total,
-                file=sys.stderr,
-                bar_template="%(label)s [%(bar)s] %(info)s",
-                show_eta=False,
-                show_percent=False,
-            ) as bar:
-                yield lambda iterate: self.write(advance, bar, iterate, settings)
+            self.progress = None
         else:
-            yield lambda iterate: self.log(iterate, settings)
+            self.progress = (Bar if self.terminal else Log)(planned, self)
 
-    def log(self, iterate, settings):
-        """Print a line for an epoch, where there is no terminal to draw a bar on."""
-        if iterate.image is not None and iterate.step:
-            self.say(f"epoch {iterate.epoch}/{settings.epochs} {describe(iterate)}")
+    def show_iterate(self, iterate):
+        """Show how the run gets on."""
+        if self.progress and iterate.step:
+            self.progress.advance(iterate)
+
+    def end_progress(self, _saving):
+        """Take the progress bar away."""
+        if self.progress:
+            self.progress.close()
+            self.progress = None
+        self.status("Writing the result, the curves, the animation and the report …")
+
+    def show_saved(self, saved):
+        """Print the path of the result; say how to go on with a run that was stopped."""
+        self.print(saved.result)
+        if not saved.finished:
+            folder = shlex.quote(files.printable(saved.folder))
+            self.say(f"Stopped after {saved.steps_done} steps; to continue:")
+            self.say(f"  python main.py --resume {folder}")
+
+
+SHOWN = {
+    events.Loading: lambda console, _: console.say(LOADING),
+    events.Notice: lambda console, notice: console.say(f"Note: {notice.text}"),
+    events.Planned: Console.show_plan,
+    events.Iterate: Console.show_iterate,
+    events.Saving: Console.end_progress,
+    events.Saved: Console.show_saved,
+    events.JobStarted: lambda console, job: console.say(f"[{job.number}/{job.count}] {job.label}"),
+    events.JobSkipped: lambda console, _: console.say("done before"),
+    events.JobFailed: lambda console, job: console.say(f"Error: {job.error}"),
+}
+
+
+class Bar:
+    """The progress of a run, as a bar on a terminal."""
+
+    def __init__(self, planned, console):
+        from tqdm import tqdm
+
+        settings = planned.settings
+        self.planned = planned
+        self.console = console
+        self.bar = tqdm(
+            total=settings.epochs * settings.steps,
+            initial=planned.steps_done,
+            file=sys.stderr,
+            bar_format="{postfix[0]} [{bar}] {postfix[1]}",
+            postfix=["", ""],
+            nrows=9,  # a pseudo-terminal may say that it has none, and would get no bar
+            miniters=1,
+            leave=False,
+        )
+
+    def advance(self, iterate):
+        """Move it to an `Iterate`; the terminal may have got another width."""
+        self.bar.ncols = min(WIDEST, shutil.get_terminal_size().columns - 1)
+        epochs = f"{iterate.epoch}/{self.planned.settings.epochs}"
+        self.bar.postfix = [epochs, describe_progress(iterate, self.planned.terms)]
+        self.bar.n = iterate.step
+        self.console.write(self.bar.refresh)
+
+    def close(self):
+        """Take it away."""
+        self.console.write(self.bar.close)
+
+
+class Log:
+    """The progress of a run, a line for each epoch, where there is no terminal to draw on."""
+
+    def __init__(self, planned, console):
+        self.planned = planned
+        self.console = console
+
+    def advance(self, iterate):
+        """Print a line at the end of an epoch."""
+        if iterate.image is not None:
+            epochs = self.planned.settings.epochs
+            text = describe_progress(iterate, self.planned.terms)
+            self.console.say(f"epoch {iterate.epoch}/{epochs} {text}")
+
+    def close(self):
+        """Do nothing: there is nothing to take away."""
 
 
 def open_missing_streams():
@@ -121,23 +215,31 @@ def open_missing_streams():
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
-def advance(bar, iterate, settings):
-    """Move click's progress bar, made as wide as the terminal leaves room for."""
-    if not iterate.step:
-        return
-    bar.label = f"{iterate.epoch}/{settings.epochs}"
-    text = describe(iterate)
-    room = shutil.get_terminal_size().columns - len(f"{bar.label} [] ") - 1
-    bar.width = max(4, min(36, room - len(text)))
-    bar.item_show_func = lambda _: text[: room - bar.width]
-    bar.update(iterate.step - bar.pos, iterate)
+def describe_start(planned):
+    """Write what computes what, a line."""
+    settings, (width, height) = planned.settings, planned.size
+    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
+    parts = [planned.network, f"{width}×{height} px", planned.precision, optimizer, planned.device]
+    if planned.steps_done:
+        parts.append(f"continuing after step {planned.steps_done}")
+    return ", ".join(parts)
 
 
-def describe(iterate):
+def describe_cost(planned):
+    """Write what the run will cost, a line."""
+    settings, sides = planned.settings, " → ".join(map(str, planned.sides))
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    return (
+        f"{epochs} of {settings.steps} steps at {sides} px: "
+        f"about {clock(planned.seconds)}, {planned.memory / 2**30:.1f} GB"
+    )
+
+
+def describe_progress(iterate, terms):
     """Write time left, losses and pace in a few characters each: all fits into 80 columns."""
-    names = ("content", "style", "tv", "total")
-    losses = " ".join(f"{name} {value:.2g}" for name, value in zip(names, iterate.losses[-1]))
-    return f"{clock(iterate.seconds_left)} left {losses} {iterate.seconds_per_step:.2g} s/step"
+    losses = dict(zip(terms, iterate.losses[-1])) | {"total": iterate.totals[-1]}
+    shown = " ".join(f"{SHORT.get(name, name)} {value:.2g}" for name, value in losses.items())
+    return f"{clock(iterate.seconds_left)} left {shown} {iterate.seconds_per_step:.2g} s/step"
 
 
 def clock(seconds):

@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: the first one ends the run after the step, a second one at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first one ends the run after the step, a second one at once."""
 
 import os
 import signal
@@ -18,14 +18,17 @@ class Interrupts:
 
     Attributes:
         number: of the signal that came, or None.
+        are_caught: whether the block has begun.
     """
 
     def __init__(self, *, quiet=False):
         self.quiet = quiet
         self.number = None
+        self.are_caught = False
         self.before = {}
 
     def __enter__(self):
+        self.are_caught = True
         for number in SIGNALS:
             # `nohup` ignores SIGHUP, and a background job of a script SIGINT: so do we then.
             if signal.getsignal(number) is not signal.SIG_IGN:

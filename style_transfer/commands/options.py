@@ -8,16 +8,19 @@ import operator
 import click
 
 from style_transfer.commands import config
-from style_transfer.settings import FIELDS, check
+from style_transfer.errors import SettingsError
+from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings, check
 
-SECTIONS = ("Common options", "Style", "Method", "Network", "Run")
+METHOD, RUN = "Method", "Run"
+SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class Option(click.Option):
     """An option that knows under which heading of the help it stands."""
 
-    def __init__(self, *arguments, section, **keywords):
-        super().__init__(*arguments, **keywords)
+    def __init__(self, *flags, section, **keywords):
+        super().__init__(flags, **keywords)
         self.section = section
 
 
@@ -28,8 +31,10 @@ class Command(click.Command):
         """Write the options, section by section; click's own `--help` comes last."""
         for section in SECTIONS:
             options = [each for each in self.get_params(context) if section_of(each) == section]
-            with formatter.section(section):
-                formatter.write_dl([each.get_help_record(context) for each in options])
+            records = [record for each in options if (record := each.get_help_record(context))]
+            if records:
+                with formatter.section(section):
+                    formatter.write_dl(records)
 
 
 def section_of(option):
@@ -37,37 +42,96 @@ def section_of(option):
     return getattr(option, "section", SECTIONS[-1])
 
 
-def setting(section, name, *flags, shown_default=True):
-    """Make the option of a setting: type, default, meaning and range come from `Settings`."""
+class Values(click.ParamType):
+    """Numbers with commas between them."""
+
+    name = "number,…"
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def convert(self, value, parameter, context):
+        """Return a tuple of different numbers."""
+        parts = value if isinstance(value, tuple) else str(value).split(",")
+        values = tuple(self.kind.convert(part, parameter, context) for part in parts)
+        if len(set(values)) < len(values):
+            self.fail(f"{value} names a number twice", parameter, context)
+        return values
+
+
+def setting_options(*, several=False, without=()):
+    """Make the options of all settings: type, default, meaning and range come from `Settings`.
+
+    Args:
+        several: whether a number may be a list of numbers, as in a sweep.
+        without: names of settings that get none.
+    """
+    return [setting_option(name, several) for name in FIELDS if name not in without]
+
+
+def setting_option(name, several):
+    """Make the option of one setting."""
     field = FIELDS[name]
-    default, choices = field.default, field.metadata["choices"]
-    several = isinstance(default, tuple)
-    kind = float if name == "blend" else str if several else type(default)
+    default, rule = field.default, field.metadata
+    is_list, is_number = isinstance(default, tuple), type(default) in (int, float)
 
     def validate(_context, _parameter, value):
         try:
-            check(name, value)
+            for each in value if several and is_number else (value,):
+                check(name, each)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
         return value
 
-    return click.option(
+    kind = click.Choice(rule["choices"]) if rule["choices"] and not is_list else rule["kind"]
+    if several and is_number:
+        kind = Values(click.types.convert_type(kind))
+    flags = rule["flags"]
+    return Option(
         *flags,
         name,
-        cls=Option,
-        section=section,
-        type=click.Choice(choices) if choices and not several else kind,
+        section=rule["section"],
+        type=kind,
         is_flag=default is False,
-        multiple=several,
+        multiple=is_list,
         default=default,
-        show_default=shown_default,
+        show_default=shown(default),
         callback=validate,
-        help=field.metadata["meaning"],
+        help=rule["meaning"],
         envvar=[f"STYLE_{flag[2:].upper().replace('-', '_')}" for flag in flags],
     )
 
 
-def from_file(context, parameter, value):
+def shown(default):
+    """Tell how a default is shown: long lists by their ends, none for an empty one."""
+    if not isinstance(default, tuple):
+        return True
+    return f"{default[0]} … {default[-1]}" if len(default) > 2 else bool(default)
+
+
+def file_options():
+    """Make the options that take settings from files."""
+    return [
+        Option(
+            "--recipe",
+            section=COMMON,
+            type=click.Choice(config.list_recipes()),
+            is_eager=True,
+            callback=take_file,
+            help="The settings of a published system, see recipes/; other options go before.",
+        ),
+        Option(
+            "--config",
+            section=COMMON,
+            metavar="FILE",
+            is_eager=True,
+            callback=take_file,
+            help="Settings from a TOML file: the long options without their dashes.",
+        ),
+    ]
+
+
+def take_file(context, parameter, value):
     """Take settings from a recipe or a TOML file as defaults; the file goes before the recipe."""
     if value is not None:
         flags = {each.name: each.opts for each in context.command.params if each.name in FIELDS}
@@ -79,20 +143,56 @@ def from_file(context, parameter, value):
     return value
 
 
-def plain(section, *flags, **keywords):
-    """Make an option that is not a setting: it does not change the picture."""
-    return click.option(*flags, cls=Option, section=section, **keywords)
+def animation_options():
+    """Make the options that ask for animations besides the GIF."""
+    return [
+        Option(
+            "--webp",
+            section=RUN,
+            is_flag=True,
+            help="Write progress.webp too: full size, full color.",
+        ),
+        Option(
+            "--mp4",
+            section=RUN,
+            is_flag=True,
+            callback=lambda _context, _parameter, wanted: wanted and check_mp4(),
+            help="Write progress.mp4 too (H.264); needs PyAV: pip install av.",
+        ),
+    ]
 
 
-def check_video():
-    """Refuse --video where PyAV is missing: long before the run, which would end with it."""
+def message_options():
+    """Make the options that say how much is said."""
+    return [
+        Option(
+            "-q",
+            "--quiet",
+            section=RUN,
+            is_flag=True,
+            help="Print nothing but errors and the result's path.",
+        ),
+        Option(
+            "-v",
+            "--verbose",
+            section=RUN,
+            is_flag=True,
+            help="Print the libraries' messages too.",
+        ),
+    ]
+
+
+def check_mp4():
+    """Refuse --mp4 where PyAV is missing: long before the run, which would end with it."""
     if importlib.util.find_spec("av") is None:
-        raise click.UsageError("--video needs PyAV; install it with: python -m pip install av")
+        raise click.UsageError("--mp4 needs PyAV; install it with: python -m pip install av")
     return True
 
 
-def parse_duration(text):
+def parse_duration(_context, _parameter, text):
     """Turn `90s`, `5m`, `1h` or plain seconds into seconds."""
+    if text is None:
+        return None
     units = {"s": 1, "m": 60, "h": 3600}
     number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
     try:
@@ -102,3 +202,19 @@ def parse_duration(text):
     if not 1 <= seconds < math.inf:
         raise click.BadParameter(f"{text} is no time; write 90s or 5m, for example")
     return seconds
+
+
+def make_settings(options):
+    """Make the `Settings` of options whose values were checked one by one; refuse bad pairs."""
+    try:
+        return Settings(**{name: options[name] for name in FIELDS if name in options})
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def explicit(context):
+    """Return the settings, by name, that stand on the command line itself."""
+    there = click.core.ParameterSource.COMMANDLINE
+    return {
+        name: context.params[name] for name in FIELDS if context.get_parameter_source(name) is there
+    }

@@ -1,6 +1,6 @@
 """What the network sees beyond the edges of a picture: the picture, mirrored.
 
-VGG19 pads with zeros. That is a dark frame around every picture, which the optimizer learns to
+VGG pads with zeros. That is a dark frame around every picture, which the optimizer learns to
 answer with a bright one, or with speckles. Here zeros come only beyond a border, and the features
 of the border are for the convolutions alone: in the losses they would count everything near the
 edges twice, which ends in rows of dots there.
@@ -9,12 +9,13 @@ edges twice, which ends in rows of dots there.
 from keras import ops
 
 from style_transfer.method import gradients
-from style_transfer.settings import block_of
+from style_transfer.method.architecture import VGG19
 
-MULTIPLE = 16  # four poolings halve the sides; what they cannot halve they leave unseen
+# Four poolings halve the sides; what they cannot halve they leave unseen. As in VGG16.
+MULTIPLE = VGG19.largest_stride
 
 
-def measure(shape, border):
+def padding(shape, border):
     """Return how many pixels to add around an image of (height, width) = `shape`.
 
     At least `border` on each side, and more to make the lengths multiples of 16.
@@ -28,21 +29,20 @@ def measure(shape, border):
     return tuple((border + more // 2, border + more - more // 2) for more in missing)
 
 
-def extend(image, around):
-    """Mirror (1, height, width, N) at its edges; `around`, from `measure`, is less than a side."""
-    return ops.pad(image, ((0, 0), *around, (0, 0)), mode="reflect") if around else image
+def pad(image, padding):
+    """Mirror (batch, height, width, N) at its edges; `padding` is less than a side."""
+    return ops.pad(image, ((0, 0), *padding, (0, 0)), mode="reflect") if padding else image
 
 
-def trim(features, layer, around):
+def crop(features, layer, padding):
     """Cut features down to the positions that stand for a part of the picture.
 
     Args:
-        features: (1, h, w, N) of an `extend`ed image.
+        features: (batch, h, w, N) of a `pad`ded image.
         layer: whose features they are.
-        around: what the image was extended by.
+        padding: what was added to the image.
     """
-    if not around:
+    if not padding:
         return features
-    stride = 2 ** (block_of(layer) - 1)
-    positions = [tuple(pixels // stride for pixels in pair) for pair in around]
-    return gradients.crop(features, positions)
+    stride = VGG19.stride(layer)  # that of any layer, of VGG16, too
+    return gradients.crop(features, [[each // stride for each in pair] for pair in padding])

@@ -7,9 +7,7 @@ put back afterwards (`luminance`). The transfer itself is the same in all of the
 
 import numpy as np
 
-from style_transfer.settings import FIELDS, check_choice
-
-MODES = FIELDS["preserve_color"].metadata["choices"]
+MODES = ("none", "luminance", "cholesky", "symmetric", "histogram")
 
 #: The Y of NTSC's YIQ, the space that the paper works in (ITU-R BT.601, section 2.5.1).
 LUMINANCE = np.array((0.299, 0.587, 0.114), np.float32)
@@ -38,7 +36,8 @@ def match_style(style, content, mode):
     Raises:
         ValueError: the mode is unknown.
     """
-    check_choice(mode, MODES)
+    if mode not in MODES:
+        raise ValueError(f"unknown mode of color: {mode}; there are {', '.join(MODES)}")
     return np.clip(match_colors(style, content, mode), 0.0, 1.0).astype(np.float32)
 
 
@@ -51,11 +50,7 @@ def match_content(content, mode):
 
     Returns:
         An image of the same shape.
-
-    Raises:
-        ValueError: the mode is unknown.
     """
-    check_choice(mode, MODES)
     return gray(luminance(content)) if mode == "luminance" else content
 
 
@@ -74,11 +69,7 @@ def restore(image, content, mode):
 
     Returns:
         (1, height, width, 3) in [0, 1].
-
-    Raises:
-        ValueError: the mode is unknown.
     """
-    check_choice(mode, MODES)
     if mode != "luminance":
         return image
     return colorise(luminance(image), content - luminance(content))

@@ -30,27 +30,31 @@ def custom_gradient(function):
 
 @custom_gradient
 def correlate(flat):
-    """Return FᵀF, (N, N), for F = `flat`, (M, N).
+    """Return FᵀF, (batch, N, N), for F = `flat`, (batch, M, N).
 
     Its gradient is F (D + Dᵀ): one product, where differentiating both factors takes two, and
     a transpose of all features.
     """
 
     def gradient(change):
-        return ops.matmul(flat, change + ops.transpose(change))
+        return ops.matmul(flat, change + ops.transpose(change, (0, 2, 1)))
 
-    return ops.matmul(ops.transpose(flat), flat), gradient
+    return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), gradient
 
 
 @custom_gradient
 def mean_square(values):
-    """Return the mean of the squares of all values."""
-    share = 1.0 / ops.cast(ops.size(values), values.dtype)
+    """Return the mean of the squares of (batch, …), (batch,)."""
+    axes = tuple(range(1, len(values.shape)))
+    batch, size = (
+        ops.cast(each, values.dtype) for each in (ops.shape(values)[0], ops.size(values))
+    )
+    share = batch / size
 
     def gradient(change):
-        return 2.0 * change * share * values
+        return ops.reshape(2.0 * change * share, (-1, *(1 for _ in axes))) * values
 
-    return ops.sum(ops.square(values)) * share, gradient
+    return ops.sum(ops.square(values), axis=axes) * share, gradient
 
 
 def crop(values, around):

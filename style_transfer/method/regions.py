@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 
 from style_transfer.method import borders
-from style_transfer.settings import LAYERS, block_of
 
 LEAST_SHARE = 0.01  # of the pixels that a color must have to be a region, and no soft edge
 SAMPLES = 256  # along one axis, enough to find the colors by
@@ -27,7 +26,7 @@ def find_colors(pixels):
         A list of (3,) arrays.
 
     Raises:
-        ValueError: there are more than eight.
+        ValueError: there are more than eight, or none that fills a hundredth of it.
     """
     pixels = np.asarray(pixels, float)
     step = max(1, max(pixels.shape) // SAMPLES)
@@ -42,6 +41,8 @@ def find_colors(pixels):
         if len(found) > MOST:
             raise ValueError(f"has more than {MOST} colors; give it flat ones")
         left = left[~near]
+    if not found:
+        raise ValueError("has no flat colors; a mask has one for each region")
     return sorted(found, key=lambda color: (color.sum(), tuple(color)))
 
 
@@ -72,7 +73,7 @@ def memberships(pixels, colors):
     return weights[np.newaxis]
 
 
-def guide(mask, layer, border):
+def guides(mask, layer, architecture, border):
     """Pool a mask to the positions of a layer's features.
 
     Features near the edge of a region see beyond it, and would carry the style of one region
@@ -83,71 +84,64 @@ def guide(mask, layer, border):
     Args:
         mask: (1, height, width, R), or None for one region that is everything.
         layer: its name.
-        border: of `functions.look`.
+        architecture: the `Architecture` that it is a layer of.
+        border: of `functions.extract_features`.
 
     Returns:
-        A list of R: `()` for everything, or `((1, height, width, 1),)`.
+        A list of R: None for everything, or (1, height / stride, width / stride, 1).
     """
     if mask is None:
-        return [()]
-    around = borders.measure(mask.shape[1:3], border)
-    pooled = borders.extend(ops.convert_to_tensor(mask), around)
-    for _ in range(1, block_of(layer)):
+        return [None]
+    stride = architecture.stride(layer)
+    padding = borders.padding(mask.shape[1:3], border)
+    pooled = borders.pad(ops.convert_to_tensor(mask), padding)
+    for _ in range(1, architecture.block(layer)):
         pooled = ops.average_pool(pooled, 2, 2)
-    window = 2 * round(receptive_field(layer) / 2 ** (block_of(layer) - 1) / 4) + 1
+    window = 2 * round(architecture.receptive_field(layer) / stride / 4) + 1
     inside = ops.clip(2.0 * ops.average_pool(pooled, window, 1, padding="same") - 1.0, 0.0, 1.0)
-    guides = []
+    found = []
     for region in range(mask.shape[-1]):
         plain, inner = (each[..., region : region + 1] for each in (pooled, pooled * inside))
         chosen = inner if ops.max(inner) > 0.5 else plain
-        guides.append((borders.trim(chosen, layer, around),))
-    return guides
+        found.append(borders.crop(chosen, layer, padding))
+    return found
 
 
-def receptive_field(layer):
-    """Return how many pixels, along one axis, a position of a layer of VGG19 sees."""
-    size, stride = 1, 1
-    for name in LAYERS[: LAYERS.index(layer) + 1]:
-        if name.endswith("_conv1") and name != LAYERS[0]:
-            size, stride = size + stride, 2 * stride  # the pooling before it
-        size += 2 * stride
-    return size
+def share_out(colors, blend):
+    """Give each style one region: the last the brightest, the one before the next.
 
-
-def pair(content, style_masks, blend):
-    """Pair the regions of a content mask with styles.
-
-    With style masks: a region of the content takes its style from what has the same color in
-    them. Without: each style goes to one region, the last to the brightest, the one before to
-    the next. A region that gets no style stays a photo.
+    A region that gets no style stays a photo.
 
     Args:
-        content: mask of the content, (height, width, 3), 0 to 255.
-        style_masks: the same, one for each style, or none at all.
-        blend: the share of each style where several come together.
+        colors: of the regions, from dark to bright.
+        blend: the share of each style.
 
     Returns:
-        (mask, styles): of the content, (1, height, width, R), and (shares, mask) for each style,
-        as `functions.Style` has them.
+        (shares, None) for each style, as `targets.Style` has them.
 
     Raises:
-        ValueError: there are more styles than regions, or a style mask has no region of the
-            content.
+        ValueError: there are more styles than regions.
     """
-    colors = find_colors(content)
-    mask = memberships(content, colors)
-    if style_masks:
-        styles = [match(each, share, colors) for each, share in zip(style_masks, blend)]
-        return mask, styles
     if len(blend) > len(colors):
         raise ValueError(f"has {len(colors)} regions, too few for {len(blend)} styles")
     first = len(colors) - len(blend)
-    places = np.eye(len(colors))[first:]
-    return mask, [(tuple(map(float, place)), None) for place in places]
+    return [(tuple(map(float, place)), None) for place in np.eye(len(colors))[first:]]
 
 
 def match(style_mask, share, colors):
-    """Find the regions of the content, by their colors, in the mask of a style."""
+    """Pair a style with the regions of the content that have a color of its mask.
+
+    Args:
+        style_mask: (height, width, 3), 0 to 255.
+        share: of the style, where several come together in a region.
+        colors: of the content's regions.
+
+    Returns:
+        (shares, mask), as `targets.Style` has them.
+
+    Raises:
+        ValueError: the mask has no region of the content.
+    """
     own = find_colors(style_mask)
     distances = np.linalg.norm(np.array(colors)[:, np.newaxis] - np.array(own), axis=-1)
     regions = distances.argmin(axis=0)  # of each of its own colors

@@ -1,50 +1,98 @@
-"""Other statistics of a style than the Gram matrix, and how far two of them differ.
+"""Statistics of features over positions: sums, what is finished from them, and how far two differ.
 
-Means and deviations of the channels (Huang & Belongie, arXiv:1703.06868, the style loss of
-AdaIN), and the Wasserstein distance of the Gaussians with the features' means and covariances.
+Beside Gram matrices (`functions.gram_matrix`): means and deviations of the channels (Huang &
+Belongie, arXiv:1703.06868, the style loss of AdaIN), and the Wasserstein distance of the Gaussians
+with the features' means and covariances. All are finished from sums over positions, which add up:
+the sums of a picture are those of its parts.
 """
 
+from typing import Any, NamedTuple
+
 from keras import ops
+
+from style_transfer.method import gradients
 
 ITERATIONS = 15  # of Newton-Schulz; at a condition of 10^4 it has converged by then
 FLOOR = 1e-6
 
 
-def moments(features, guide=None):
-    """Compute the means and the covariances of the channels over all positions.
+class Sums(NamedTuple):
+    """Sums over the positions k of features F, each counted with g_k in [0, 1].
+
+    Attributes:
+        count: Σ g, (batch or 1,).
+        first: Σ g F, (batch, N).
+        second: Σ g F Fᵀ, (batch, N, N); or its diagonal alone, (batch, N).
+    """
+
+    count: Any
+    first: Any
+    second: Any
+
+    def __add__(self, other):
+        """Add the sums of two sets of positions."""
+        return Sums(*(mine + its for mine, its in zip(self, other)))
+
+
+def sum_positions(features, guide=None, *, diagonal=False):
+    """Sum features (batch, height, width, N) over their positions.
 
     Args:
-        features: (1, height, width, N).
-        guide: (1, height, width, 1) in [0, 1]: how much each position counts.
-
-    Returns:
-        `mean` (N,), `covariance` (N, N), in a dictionary.
+        guide: (batch or 1, height, width, 1): how much each position counts; None: 1.
+        diagonal: whether of `second` the diagonal is enough.
     """
-    flat, root, total = weigh(features, guide)
-    mean = ops.sum(root * flat, axis=0) / total
-    centered = flat - root * mean
-    return {"mean": mean, "covariance": ops.matmul(ops.transpose(centered), centered) / total}
+    flat = flatten(features)  # (batch, M, N)
+    if guide is None:
+        root, count = None, ops.cast(ops.shape(flat)[1:2], flat.dtype)
+    else:
+        root = ops.sqrt(flatten(guide))
+        flat, count = flat * root, ops.maximum(ops.sum(guide, axis=(1, 2, 3)), FLOOR)
+    first = ops.sum(flat if root is None else flat * root, axis=1)
+    if diagonal:
+        return Sums(count, first, ops.sum(ops.square(flat), axis=1))
+    return Sums(count, first, gradients.correlate(flat))
 
 
-def channel_moments(features, guide=None):
-    """Compute the mean and the deviation of each channel: `mean` (N,), `deviation` (N,)."""
-    flat, root, total = weigh(features, guide)
-    mean = ops.sum(root * flat, axis=0) / total
-    variance = ops.sum(ops.square(flat - root * mean), axis=0) / total
+def flatten(features):
+    """Turn (batch, height, width, N) into (batch, M, N)."""
+    batch, height, width, channels = ops.shape(features)
+    return ops.reshape(features, (batch, height * width, channels))
+
+
+def describe(features, kind, guide=None):
+    """Compute the statistics of features (batch, height, width, N), as a dictionary.
+
+    Args:
+        kind: `mean-std`: `mean` and `deviation` (batch, N); or `wasserstein`: `mean` and
+            `covariance` (batch, N, N).
+        guide: see `sum_positions`.
+    """
+    finish = {"mean-std": deviations, "wasserstein": covariances}[kind]
+    return finish(sum_positions(features, guide, diagonal=kind == "mean-std"))
+
+
+def covariances(sums):
+    """Finish `mean` (batch, N) and `covariance` (batch, N, N)."""
+    mean = sums.first / sums.count[:, None]
+    second = sums.second / sums.count[:, None, None]
+    return {"mean": mean, "covariance": second - mean[:, :, None] * mean[:, None, :]}
+
+
+def deviations(sums):
+    """Finish `mean` (batch, N) and `deviation` (batch, N), from the diagonal of `second`."""
+    mean = sums.first / sums.count[:, None]
+    # Rounding may leave less than 0 of a channel that is the same everywhere.
+    variance = ops.maximum(sums.second / sums.count[:, None] - ops.square(mean), 0.0)
     # The root of 0 has no slope; a channel that is silent everywhere would give NaN.
     return {"mean": mean, "deviation": ops.sqrt(variance + FLOOR)}
 
 
-def weigh(features, guide):
-    """Return √g F as (M, N), √g as (M, 1) and the sum of g, over the M positions."""
-    flat = ops.reshape(features, (-1, features.shape[-1]))
-    guide = ops.ones_like(flat[:, :1]) if guide is None else ops.reshape(guide, (-1, 1))
-    root = ops.sqrt(guide)
-    return flat * root, root, ops.maximum(ops.sum(guide), FLOOR)
-
-
 def mix(descriptions, shares):
-    """Mix the statistics of several pictures linearly, in proportion to their shares."""
+    """Mix the statistics of several pictures linearly, in proportion to their shares.
+
+    Covariances too: halfway between two styles, not the covariance of a picture that is half the
+    one and half the other, in which the distance of the two means would count as variance.
+    """
     pairs = [(share / sum(shares), each) for share, each in zip(shares, descriptions) if share]
     mixed = {name: sum(share * each[name] for share, each in pairs) for name in pairs[0][1]}
     if "covariance" in mixed:
@@ -52,16 +100,16 @@ def mix(descriptions, shares):
     return mixed
 
 
-def differ(value, target, measure):
-    """Compare statistics with a target from `mix`.
+def compare(value, target, error):
+    """Compare statistics with a target from `mix`; return (batch,).
 
     Args:
-        measure: function from two tensors of one shape to a number; not asked where the
-            statistics have a distance of their own.
+        error: function from two tensors of one shape to (batch,); not asked where the statistics
+            have a distance of their own.
     """
     if "root" in target:
         return wasserstein(value, target)
-    return sum(measure(value[name], target[name]) for name in target) / len(target)
+    return sum(error(value[name], target[name]) for name in target) / len(target)
 
 
 def wasserstein(value, target):
@@ -71,29 +119,35 @@ def wasserstein(value, target):
     Journal 31, 1984), divided by |μ₂|² + tr Σ₂, so that features that are 0 have the error 1.
 
     Args:
-        value: from `moments`.
+        value: from `describe`.
         target: the same, with `root`, the `square_root` of its covariance.
     """
-    means = ops.sum(ops.square(value["mean"] - target["mean"]))
+    means = ops.sum(ops.square(value["mean"] - target["mean"]), axis=-1)
     inner = ops.matmul(ops.matmul(target["root"], value["covariance"]), target["root"])
-    traces = ops.trace(value["covariance"]) + ops.trace(target["covariance"])
-    distance = means + traces - 2.0 * ops.trace(square_root(inner))
-    energy = ops.sum(ops.square(target["mean"])) + ops.trace(target["covariance"])
+    traces = trace(value["covariance"]) + trace(target["covariance"])
+    distance = means + traces - 2.0 * trace(square_root(inner))
+    energy = ops.sum(ops.square(target["mean"]), axis=-1) + trace(target["covariance"])
     return ops.maximum(distance, 0.0) / ops.maximum(energy, FLOOR)
 
 
-def square_root(matrix):
-    """Return the root of a symmetric positive semi-definite (N, N), by Newton-Schulz.
+def trace(matrices):
+    """Return the traces of (batch, N, N)."""
+    return ops.trace(matrices, axis1=-2, axis2=-1)
+
+
+def square_root(matrices):
+    """Return the roots of symmetric positive semi-definite (batch, N, N), by Newton-Schulz.
 
     Higham, Functions of Matrices (2008), equation 6.35: products of matrices only, which can be
     differentiated and run fast on any device. A little is added to the diagonal, since features
     of fewer positions than channels have a singular covariance.
     """
-    size = matrix.shape[0]
-    identity = ops.eye(size, dtype=matrix.dtype)
-    matrix = matrix + identity * (1e-5 * ops.trace(matrix) / size + 1e-12)
-    norm = ops.sqrt(ops.sum(ops.square(matrix)))
-    root, inverse = matrix / norm, identity
+    size = matrices.shape[-1]
+    identity = ops.eye(size, dtype=matrices.dtype)
+    least = 1e-5 * trace(matrices) / size + 1e-12
+    matrices = matrices + identity * least[:, None, None]
+    norm = ops.sqrt(ops.sum(ops.square(matrices), axis=(-2, -1), keepdims=True))
+    root, inverse = matrices / norm, ops.broadcast_to(identity, ops.shape(matrices))
     for _ in range(ITERATIONS):
         step = 0.5 * (3.0 * identity - ops.matmul(inverse, root))
         root, inverse = ops.matmul(root, step), ops.matmul(step, inverse)

@@ -1,163 +1,164 @@
-"""The training of one image: targets, state of the optimizer, and the compiled steps."""
+"""The network and its compiled steps: all that pictures may share, and no state of any of them."""
 
 import dataclasses
 import hashlib
-import time
+import threading
 from collections import OrderedDict
 
 import numpy as np
 import tensorflow as tf
 
 import functions
-from style_transfer.optimization import optimizers
+from style_transfer.optimization import optimizers, targets
+from style_transfer.optimization.device import choose_precision, find_device
+from style_transfer.optimization.scaling import build_scaled_evaluation
 from style_transfer.settings import FIELDS
 
-SECONDS_BETWEEN_REPORTS = 1.0
-DESCRIPTIONS = 32  # of style pictures that a training keeps
-#: Settings that the compiled steps do not depend on, so that runs may share them.
-FREE = (
-    *("size", "content_weight", "style_weight", "tv_weight", "epochs", "steps", "weights"),
-    *("style_scale", "init", "enlarge", "seed", "scales", "patience", "layer_weights"),
-    *("preserve_color", "blend", "keep_alpha", "warmup"),
-)
+DESCRIPTIONS = 32  # of style pictures that an engine keeps
 
 
-class Training:
-    """The training of an image; built once, for pictures of all sizes.
+class Engine:
+    """What optimizes images; built once, for pictures of all sizes and in several threads.
 
     Args:
-        model: from `build_network`.
-        settings: layers, losses and their weights, optimizer.
+        weights: `networks.weights.Weights`.
+        settings: of those, the ones that compiled steps depend on.
+
+    Raises:
+        ValueError: the weights do not reach up to the deepest layer.
     """
 
-    def __init__(self, model, settings):
-        self.model = model
-        self.settings = settings
-        self.optimizer = build_optimizer(settings)
-        self.evaluate = functions.build_evaluation(model, settings)
-        self.train = None
-        self.descriptions = OrderedDict()
-        self.targets = None
-        self.style_share = 1.0
-        self.state = None
-        self.chunk = 1
+    terms = functions.TERMS
 
-    def begin(self, start, targets, style_share=1.0):
-        """Evaluate the image to start from; from now on train it towards the targets.
+    def __init__(self, weights, settings):
+        self.settings = compiled_part(settings)
+        self.device = find_device()
+        self.precision = choose_precision(settings)
+        with self.device.scope():
+            self.model = build_network(weights, settings, self.precision)
+        build = (
+            build_scaled_evaluation if self.precision == "float16" else functions.build_evaluation
+        )
+        self.evaluate = build(self.model, settings)
+        self.optimizer = build_optimizer(settings)
+        self.compiled = {}
+        self.descriptions = OrderedDict()
+        self.lock = threading.RLock()
+
+    def take_steps(self, state, goal, weights, count):
+        """Take steps, inside a graph, without a return to Python between them.
 
         Args:
-            style_share: see `warm_up`.
+            state: of the optimizer.
+            goal: `targets.Targets`.
+            weights: (3,) of the losses, see `functions.TERMS`.
+            count: how many steps.
+
+        Returns:
+            (state, losses): after the steps, and (count, 3), the losses after each.
         """
-        self.prepare(self.optimizer.start(start), targets, style_share)
-        self.run(1)
+        arguments = state, goal, tf.constant(weights, tf.float32), tf.constant(count)
+        with self.device.scope():
+            return self.steps_for(arguments)(*arguments)
 
-    def restore(self, arrays, image, targets, style_share=1.0):
-        """Go on from the arrays that `optimizers.flatten` made of the state of such an image."""
-        example = self.optimizer.start(image)
-        self.prepare(optimizers.unflatten(arrays, example), targets, style_share)
+    def steps_for(self, arguments):
+        """Return the compiled steps for arguments of such a kind; they serve all sizes."""
+        signature = tf.nest.map_structure(any_size, arguments)
+        key = repr(signature)
+        with self.lock:
+            if key not in self.compiled:
+                self.compiled[key] = build_steps(self.evaluate, self.optimizer, signature)
+            return self.compiled[key]
 
-    def warm_up(self, style_share):
-        """Let the style count so much of its weight in the steps from now on.
-
-        The losses are reported with the whole weight all the same.
-        """
-        if style_share != self.style_share:
-            self.style_share = style_share
-            state = self.optimizer.reconsider(self.state)
-            if state is not self.state:
-                self.state = state
-                self.run(1)
-
-    def prepare(self, state, targets, style_share):
-        """Take over a state and targets; build the training, once."""
-        self.targets = targets
-        self.style_share = style_share
-        self.state = state
-        self.chunk = 1
-        if self.train is None:
-            arguments = (self.evaluate, self.optimizer, self.state, self.targets)
-            self.train = functions.build_training(*arguments)
+    def compute_targets(self, content, styles, settings, mask=None):
+        """Return `targets.compute_targets` for this network; styles that it knows cost nothing."""
+        with self.device.scope():
+            descriptions = [self.describe(style) for style in styles]
+            return targets.compute_targets(
+                self.model, content, styles, settings, mask=mask, descriptions=descriptions
+            )
 
     def describe(self, style):
-        """Return `functions.describe_picture` of a `functions.Style`; the last ones are kept."""
-        parts = (style.picture, np.zeros(0) if style.mask is None else style.mask)
-        key = hashlib.sha256(repr((style.shares, [part.shape for part in parts])).encode())
-        for part in parts:
-            key.update(np.ascontiguousarray(part))
-        key = key.digest()
-        if key not in self.descriptions:
-            found = functions.describe_picture(self.model, style, self.settings)
-            self.descriptions[key] = found
-            if len(self.descriptions) > DESCRIPTIONS:
-                self.descriptions.popitem(last=False)
-        return self.descriptions[key]
-
-    @property
-    def picture(self):
-        """The image (1, height, width, 3) to show."""
-        return self.optimizer.picture(self.state)
-
-    @property
-    def losses(self):
-        """The losses (4,) of the image."""
-        return self.weigh(self.state["losses"].numpy())
-
-    @property
-    def total(self):
-        """The weighted loss of the image."""
-        return float(self.losses[-1])
-
-    @property
-    def taken_back(self):
-        """Number of steps that the optimizer has taken back."""
-        return int(self.state.get("taken_back", 0))
-
-    def run(self, count):
-        """Run so many steps; return (losses, seconds): (count, 4), and the time for each."""
-        begin = time.perf_counter()
-        shares = tf.constant([1.0, self.style_share, 1.0])
-        targets = self.targets._replace(weights=self.targets.weights * shares)
-        self.state, losses = self.train(self.state, targets, tf.constant(count))
-        return self.weigh(losses.numpy()), (time.perf_counter() - begin) / count
-
-    def weigh(self, losses):
-        """Return losses (..., 4) with the total that the whole weights give."""
-        if self.style_share == 1.0:
-            return losses
-        content, style, variation = np.moveaxis(losses[..., :3], -1, 0)
-        alpha, beta, gamma = self.targets.weights.numpy()
-        total = alpha * content + beta * style + gamma * variation
-        return np.stack([content, style, variation, total], axis=-1)
-
-    def advance(self, most):
-        """Run as many steps as fit into about a second, at most `most`; return as `run` does."""
-        losses, seconds = self.run(min(self.chunk, most))
-        self.chunk = max(1, int(SECONDS_BETWEEN_REPORTS / seconds))
-        return losses, seconds
-
-    def measure(self):
-        """Time two steps, and undo them."""
-        state = self.state
-        _, seconds = self.run(2)
-        self.state = state
-        return seconds
+        """Return `targets.describe_picture` of a `targets.Style`; the last ones are kept."""
+        key = fingerprint(style)
+        with self.lock:
+            if key not in self.descriptions:
+                found = targets.describe_picture(self.model, style, self.settings)
+                self.descriptions[key] = found
+                if len(self.descriptions) > DESCRIPTIONS:
+                    self.descriptions.popitem(last=False)
+            return self.descriptions[key]
 
 
-def compiled_for(settings):
+def compiled_part(settings):
     """Return the settings with all that the compiled steps do not depend on at its default."""
-    defaults = {name: FIELDS[name].default for name in FREE}
-    return dataclasses.replace(settings, **defaults)
+    free = [name for name, field in FIELDS.items() if not field.metadata["compiled"]]
+    return dataclasses.replace(settings, **{name: FIELDS[name].default for name in free})
+
+
+def fingerprint(style):
+    """Tell one `targets.Style` from another."""
+    arrays = [np.asarray(each) for each in (style.picture, style.mask) if each is not None]
+    total = hashlib.sha256(repr((style.shares, [each.shape for each in arrays])).encode())
+    for each in arrays:
+        total.update(np.ascontiguousarray(each))
+    return total.digest()
+
+
+def build_network(weights, settings, precision):
+    """Build the truncated network that the settings ask for, with these weights."""
+    model = functions.build_model(
+        settings.layers,
+        weights.architecture,
+        pooling=settings.pooling,
+        preprocessing=settings.preprocessing,
+        precision=precision,
+    )
+    weights.assign(model)
+    return model
 
 
 def build_optimizer(settings):
     """Choose what moves the image."""
-    if settings.optimizer == "adam":
-        return optimizers.Adam(
-            learning_rate=settings.learning_rate,
-            decay=settings.decay,
-            decay_steps=settings.decay_steps,
-            average=settings.average,
-            beta_1=settings.adam_beta1,
-            epsilon=settings.adam_epsilon,
-        )
-    return optimizers.LBFGS()
+    if settings.optimizer == "lbfgs":
+        return optimizers.LBFGS(history=settings.history)
+    return optimizers.Adam(
+        learning_rate=settings.learning_rate,
+        decay=settings.decay,
+        decay_steps=settings.decay_steps,
+        average=settings.average,
+        beta_1=settings.adam_beta1,
+        epsilon=settings.adam_epsilon,
+    )
+
+
+def build_steps(evaluate, optimizer, signature):
+    """Compile `functions.training_step` into a loop; see `Engine.take_steps`."""
+    # Kept a function of its own: inside a loop TensorFlow's rewriting for oneDNN comes upon the
+    # operations in an order of chance, and where the gradient of a max pooling comes before the
+    # pooling, it is left to a kernel ten times slower. That made every other run 25 % slower.
+    # (`_noinline` is a private attribute of TensorFlow, which is pinned for this reason, too.)
+    evaluate = tf.function(evaluate, autograph=False, experimental_attributes={"_noinline": True})
+
+    def take_steps(state, goal, weights, count):
+        def step(number, state, history):
+            state = functions.training_step(
+                state, optimizer, lambda image: evaluate(image, goal, weights)
+            )
+            return number + 1, state, history.write(number, state["losses"])
+
+        history = tf.TensorArray(tf.float32, size=count, element_shape=(len(functions.TERMS),))
+        begin = tf.constant(0), state, history
+        _, state, history = tf.while_loop(lambda number, *_: number < count, step, begin)
+        return state, history.stack()
+
+    # AutoGraph would translate all functions below, which takes two seconds, and finds nothing.
+    return tf.function(take_steps, input_signature=signature, autograph=False)
+
+
+def any_size(tensor):
+    """Return the signature of a tensor, that of pictures and features without their size."""
+    shape = tensor.shape.as_list()
+    if len(shape) == 4:
+        shape[1:3] = None, None
+    return tf.TensorSpec(shape, tensor.dtype)

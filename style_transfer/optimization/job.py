@@ -1,353 +1,295 @@
-"""One picture, from the paths of its inputs to a finished folder: what `main` does when it runs."""
+"""A job in, events out: one picture, from the paths of its inputs to a finished folder.
 
-import contextlib
+Nothing here prints, exits or handles signals: a terminal, a page, a notebook or a worker process
+decides what becomes of the events. TensorFlow is imported once the inputs are known to be good.
+"""
+
 import dataclasses
-import functools
-import shlex
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-
-import click
-import numpy as np
-from PIL import Image
+from dataclasses import dataclass
+from pathlib import Path
 
 from style_transfer import files
-from style_transfer.commands.console import LOADING, clock
-from style_transfer.commands.interrupts import Interrupts
-from style_transfer.optimization import schedule
-from style_transfer.pictures import images
-from style_transfer.runs import folder as runs
+from style_transfer.errors import ComputationError, SettingsError
+from style_transfer.optimization import memory, schedule
+from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
+from style_transfer.optimization.preparation import prepare
+from style_transfer.runs import record as records
+from style_transfer.runs.checkpoint import CheckpointError
+from style_transfer.runs.folder import Run
+from style_transfer.runs.inputs import Inputs
+from style_transfer.settings import FIELDS, Settings
 
-EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
+@dataclass(frozen=True)
+class Job:
+    """One picture to make.
 
-class Workshop:
-    """What runs share: the compiled training of the last one, for as long as it fits.
-
-    Args:
-        animations: what is wanted besides the GIF: `webp`, `video`.
+    Attributes:
+        inputs: paths of the pictures.
+        settings: what determines the picture.
+        folder: where the run goes; None: only plan it.
+        animations: what is wanted besides the GIF: `webp`, `mp4`.
+        deadline: by `time.monotonic()`, or None.
+        record: of a run with the same inputs and weights, or None.
+        weights: what `weights.load` takes, where that differs from the setting.
+        resumes: whether that run lies in `folder`, to be continued.
     """
 
-    def __init__(self, animations=()):
-        self.animations = animations
-        self.key = self.training = None
-
-    def prepare(self, network, settings, kind):
-        """Return the `training.Training` for a network and settings.
-
-        Args:
-            kind: whatever else its targets' structure depends on.
-
-        Raises:
-            click.UsageError: the network does not reach up to the deepest layer.
-        """
-        from style_transfer.optimization import engine as training
-        from style_transfer.optimization import transfer
-
-        key = (network.sha256, training.compiled_for(settings), kind)
-        if key != self.key:
-            self.key = self.training = None  # lets go of the old one's memory first
-            try:
-                model = transfer.build_network(network, settings)
-            except ValueError as error:
-                remedy = "choose other weights or layers"
-                raise click.UsageError(f"--weights: {error}; {remedy}") from None
-            self.training = training.Training(model, settings)
-            self.key = key
-        return self.training
+    inputs: Inputs
+    settings: Settings
+    folder: Path | None
+    animations: tuple = ()
+    deadline: float | None = None
+    record: dict | None = None
+    weights: str | None = None
+    resumes: bool = False
 
 
-def start(inputs, folder, settings, console, deadline=None, workshop=None, expected=None):
-    """Make a picture.
+class Engines:
+    """The engine of the last job, for as long as its network and compiled steps fit."""
+
+    def __init__(self):
+        self.key = self.engine = None
+        self.lock = threading.Lock()
+
+    def get(self, network, settings):
+        """Return an `engine.Engine` for weights and settings; raise as it does."""
+        from style_transfer.optimization import engine
+
+        key = network.sha256, engine.compiled_part(settings)
+        with self.lock:
+            if key != self.key:
+                self.key = self.engine = None  # lets go of the old one's memory first
+                self.engine = engine.Engine(network, settings)
+                self.key = key
+            return self.engine
+
+
+def perform(job, engines=None, *, should_stop=lambda: False, downloading=None):
+    """Make a picture: a generator of events, see `events`, that works between them.
 
     Args:
-        inputs: paths of the pictures by role: `content`, `style` and perhaps `init`.
-        folder: where the run goes; None for a dry run.
-        deadline: by `time.monotonic()`, or None.
-        workshop: a `Workshop` that several runs share, or None.
-        expected: the record of a run that had the same inputs and weights, or None.
+        engines: `Engines` that several jobs share, or None.
+        should_stop: asked about every second; if it says so, the run ends there and then, with a
+            result, and can be continued.
+        downloading: called with (bytes so far, bytes in all or None) while weights are downloaded.
 
     Raises:
         files.FileError: a file cannot be used.
-        click.UsageError: the settings do not fit the weights, or the machine's memory.
+        SettingsError: the settings do not fit the inputs, the weights or the memory.
         ArithmeticError: the loss diverged.
+        ComputationError: the memory ran out, or the device failed.
         OSError: a file could not be written.
     """
-    workshop = workshop or Workshop()
-    pictures = load_pictures(inputs, console)
-    network = load_weights(settings.weights, settings, console)
-    if expected:
-        check_unchanged(expected, pictures, network)
-    settings = dataclasses.replace(settings, weights=network.source)
-    sizes = choose_sizes(pictures, settings)
-    check_memory(sizes["content"], network, settings)
-    say_loading(console)
-    job = build(workshop, network, pictures, sizes, settings, console)
-    console.say(describe(job, network))
-    if network.notice:
-        console.say(f"Note: {network.notice}")
-    plan(job, network, console, deadline)
-    if folder is None:
+    run = continue_run if job.resumes else begin_run
+    try:
+        prepared = yield from prepare(job, downloading)
+        yield from run(job, prepared, engines or Engines(), should_stop)
+    except MemoryError as error:
+        raise ComputationError(f"the memory ran out; {smaller(job.settings)}") from error
+    except tensorflow_errors() as error:
+        raise explain(error, job.settings) from error
+
+
+def begin_run(job, prepared, engines, should_stop):
+    """Make a picture from the start; see `perform`."""
+    transfer = yield from build(prepared, engines)
+    seconds = transfer.time_step()
+    if job.deadline is not None:
+        left = job.deadline - time.monotonic()
+        fitted = schedule.fit_into(left, transfer.scales, seconds, prepared.settings)
+        prepared = dataclasses.replace(prepared, settings=fitted)
+        transfer = yield from build(prepared, engines)
+    yield describe_plan(prepared, transfer, seconds)
+    if job.folder is None:
         return
-    record = runs.describe(job.settings, pictures, network, sizes["content"])
-    record |= {"device": job.device, "precision": job.precision}
-    run = runs.Run.create(folder, record)
-    complete(run, pictures, job, console, deadline, workshop.animations)
+    record = make_record(prepared, transfer)
+    if job.record:
+        yield from tell_differences(job.record, record)
+    with Run.create(job.folder, record) as run:
+        yield from complete(run, transfer, prepared, job, should_stop)
 
 
-def resume(folder, given, console, deadline=None, workshop=None):
-    """Continue the run that a folder holds.
+def continue_run(job, prepared, engines, should_stop):
+    """Continue the run in the job's folder; see `perform`."""
+    was_finished = records.is_finished(job.folder)
+    with Run(job.folder, job.record) as run:
+        saved, notice = run.load_checkpoint()
+        if notice:
+            yield Notice(notice)
+        if was_finished and not saved:
+            remedy = "run it again with --from-image result.png or --overwrite"
+            raise files.FileError(job.folder, "is finished, and its checkpoint is gone", remedy)
+        try:
+            transfer = yield from build(prepared, engines, saved)
+        except CheckpointError as error:
+            raise files.FileError(job.folder, error, "start anew with --overwrite") from None
+        yield from tell_differences(job.record, make_record(prepared, transfer))
+        yield describe_plan(prepared, transfer, transfer.time_step(), run.steps_done)
+        run.save_record(finished=False)  # it may have got more epochs
+        run.image = transfer.image if saved else None
+        yield from complete(run, transfer, prepared, job, should_stop)
+
+
+def build(prepared, engines, saved=None):
+    """Load TensorFlow and build a `transfer.Transfer`."""
+    if "tensorflow" not in sys.modules:
+        yield Loading()
+    from style_transfer.optimization import material
+    from style_transfer.optimization.transfer import Transfer
+
+    settings = prepared.settings
+    ready = material.prepare(prepared.pictures, prepared.sizes, settings)
+    try:
+        engine = engines.get(prepared.network, settings)
+    except ValueError as error:
+        raise SettingsError(f"--weights: {error}; choose other weights or layers") from None
+    if engine.device.notice:
+        yield Notice(engine.device.notice)
+    return Transfer(engine, ready, settings, saved=saved)
+
+
+def complete(run, transfer, prepared, job, should_stop):
+    """Optimize to the end, or until asked to stop, and write the result."""
+
+    def is_time():
+        return should_stop() or (job.deadline is not None and time.monotonic() >= job.deadline)
+
+    for iterate in transfer.run(should_stop=is_time):
+        run.add(iterate, transfer)
+        yield iterate
+    yield Saving()
+    alpha = prepared.pictures.content.alpha if prepared.settings.keep_alpha else None
+    run.save_result(finished=transfer.is_finished, alpha=alpha)
+    report(run, prepared.pictures, job.animations)
+    if run.taken_back:
+        steps = "step" if run.taken_back == 1 else "steps"
+        yield Notice(f"{run.taken_back} {steps} raised the loss beyond reason; taken back")
+    yield Saved(run.folder, run.path("result.png"), transfer.is_finished, run.steps_done)
+
+
+def report(run, pictures, animations):
+    """Write what shows how the result came about."""
+    from style_transfer.reports import animation, curves, page
+
+    curves.save_png(run.losses, run.path("losses.png"))
+    animation.save_gif(run.frames, run.path("progress.gif"))
+    if "webp" in animations:
+        animation.save_webp(run.frames, run.path("progress.webp"))
+    if "mp4" in animations:
+        animation.save_mp4(run.frames, run.path("progress.mp4"))
+    shown = {"content": pictures.content.pixels, "style": pictures.styles[0].pixels}
+    page.write_report(run.folder, pictures=shown)
+
+
+def make_record(prepared, transfer):
+    """Return the record of a run."""
+    engine = transfer.engine
+    return records.make_record(
+        prepared.settings,
+        prepared.pictures,
+        prepared.network,
+        prepared.sizes.content,
+        device=engine.device.name,
+        precision=engine.precision,
+        terms=list(engine.terms),
+    )
+
+
+def tell_differences(record, now):
+    """Say, in one notice, what computes otherwise than when a run was recorded."""
+    if found := records.differences(record, now):
+        yield Notice(f"recorded with {', '.join(found)}: the bytes may differ")
+
+
+def describe_plan(prepared, transfer, seconds, steps_done=0):
+    """Return the `Planned` of a run whose steps take so many seconds."""
+    sizes, settings = prepared.sizes, prepared.settings
+    architecture = prepared.network.architecture
+    return Planned(
+        network=prepared.network.name,
+        size=sizes.content,
+        precision=transfer.engine.precision,
+        device=transfer.engine.device.name,
+        settings=settings,
+        terms=transfer.engine.terms,
+        sides=tuple(scale.side for scale in transfer.scales),
+        seconds=transfer.seconds_left(seconds),
+        memory=memory.estimate(sizes.content, sizes.styles, architecture, settings),
+        steps_done=steps_done,
+    )
+
+
+def tensorflow_errors():
+    """Return the class of the errors that TensorFlow raises, if it is loaded."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (tensorflow.errors.OpError,) if tensorflow else ()
+
+
+def explain(error, settings):
+    """Return the one-line error for one of TensorFlow's."""
+    tensorflow = sys.modules["tensorflow"]
+    if isinstance(error, tensorflow.errors.ResourceExhaustedError):
+        return ComputationError(f"the memory ran out; {smaller(settings)}")
+    reason = files.printable(str(error.message).partition("\n")[0])
+    return ComputationError(f"TensorFlow failed: {reason}")
+
+
+def smaller(settings):
+    """Say what would take half the memory."""
+    return (
+        f"--size {max(FIELDS['size'].metadata['minimum'], int(settings.size / 2**0.5))} takes half"
+    )
+
+
+def resume(folder, given=None, **options):
+    """Return the `Job` that continues the run in a folder.
 
     Args:
         folder: a `Path`.
         given: settings by name that the user gave; only more epochs are allowed to differ.
-        console, deadline, workshop: as for `start`.
+        options: `animations` and `deadline` of the job.
 
     Raises:
-        As `start`.
+        files.FileError: the folder holds no run that can be continued.
+        SettingsError: a setting would change the run.
     """
-    workshop = workshop or Workshop()
-    record, settings = runs.read_record(folder)
-    settings = change(settings, given)
+    record, settings = records.read_folder(folder)
+    settings = with_more_epochs(settings, given or {})
     record["settings"] = dataclasses.asdict(settings)
-    run = runs.Run(folder, record)
-    pictures = load_pictures(runs.locate_inputs(record), console)
-    network = load_weights(runs.locate_weights(record), settings, console)
-    check_unchanged(record, pictures, network)
-    saved, notice = run.load_checkpoint()
-    if notice:
-        console.say(f"Note: {notice}")
-    say_loading(console)
-    sizes = choose_sizes(pictures, settings)
-    job = build(workshop, network, pictures, sizes, settings, console, saved)
-    console.say(f"{describe(job, network)}, continuing after step {run.steps_done}")
-    run.image = job.picture if saved else None
-    plan(job, network, console, None)
-    complete(run, pictures, job, console, deadline, workshop.animations)
+    trusted = {"is_trusted": records.is_local}
+    inputs = records.locate_inputs(record, {}, **trusted)
+    source = records.locate_weights(record, **trusted)
+    return Job(inputs, settings, folder, record=record, weights=source, resumes=True, **options)
 
 
-def change(settings, given):
+def with_more_epochs(settings, given):
     """Return a run's settings with more epochs; refuse whatever else would change them."""
     for name, value in given.items():
         kept = getattr(settings, name)
         if value != kept and not (name == "epochs" and value > kept):
+            flag = FIELDS[name].metadata["flags"][0]
             more = " (or more)" if name == "epochs" else ""
-            raise click.UsageError(f"--resume: {name} is {kept}{more} in that run, not {value}")
+            raise SettingsError(f"--resume: {flag} is {kept}{more} in that run, not {value}")
     return dataclasses.replace(settings, epochs=given.get("epochs", settings.epochs))
 
 
-def say_loading(console):
-    """Say what takes some seconds, unless an earlier run has done it."""
-    if "tensorflow" not in sys.modules:
-        console.say(LOADING)
+def repeat(image, given, **options):
+    """Return the `Job` that makes a result again, by the record in it.
 
+    Args:
+        image: path of a `result.png`.
+        given: paths by role, `weights` among them, that the user names instead of the record's.
+        options: `animations` and `deadline` of the job; its folder is still to be chosen.
 
-def load_pictures(inputs, console):
-    """Read the pictures, by role, and say what is noteworthy about them."""
-    with console.silence():  # decoders of damaged files print lines of their own
-        pictures = {role: images.load(path) for role, path in inputs.items()}
-    for notice in (notice for picture in pictures.values() for notice in picture.notices):
-        console.say(f"Note: {notice}")
-    return pictures
-
-
-def load_weights(source, settings, console):
-    """Load the network's weights; a download shows its progress on standard error."""
-    from style_transfer.networks import weights
-
-    with console.silence() as stream, contextlib.redirect_stdout(stream):
-        return weights.load(source, seed=settings.seed)
-
-
-def check_unchanged(record, pictures, network):
-    """Raise FileError if the inputs of a run are no longer what they were."""
-    remedy = "restore it, or start anew with --overwrite"
-    for role, picture in pictures.items():
-        if picture.sha256 != record["inputs"][role]["sha256"]:
-            raise files.FileError(picture.path, "has changed since the run began", remedy)
-    if network.sha256 != record["weights"]["sha256"]:
-        raise files.FileError(network.source, "are other weights than the run began with", remedy)
-
-
-def choose_sizes(pictures, settings):
-    """Choose (width, height) for the pictures by role; refuse those that would be too small.
-
-    The content is at most `settings.size` large, the styles in proportion; a mask is as large
-    as its picture; a start picture becomes as large as the content later.
+    Raises:
+        files.FileError: the picture has no record, or names files that it has no business with.
     """
-    sizes = {role: picture.pixels.size for role, picture in pictures.items()}
-    fit = functools.partial(images.fitted_size, enlarge=settings.enlarge)
-    sizes["content"] = fit(sizes["content"], settings.size)
-    for role in roles(pictures, "style"):
-        sizes[role] = fit(sizes[role], round(max(sizes["content"]) * settings.style_scale))
-    for role, picture in pictures.items():
-        if role.endswith("mask"):
-            sizes[role] = sizes[masked(role)]
-            check_mask(picture, pictures[masked(role)])
-        images.check_sides(picture, sizes[role])
-    return sizes
-
-
-def roles(pictures, kind):
-    """Return the roles of one kind, `style` or `style mask`, in order: there may be several."""
-    return [role for role in pictures if role.rstrip("0123456789 ") == kind]
-
-
-def masked(role):
-    """Return the role of the picture that a mask belongs to: `style 2` for `style mask 2`."""
-    return role.replace(" mask", "")
-
-
-def check_mask(mask, picture):
-    """Raise FileError unless a mask has the size of its picture."""
-    if mask.pixels.size != picture.pixels.size:
-        size, wanted = ("×".join(map(str, each.pixels.size)) for each in (mask, picture))
-        remedy = f"make it as large as {files.printable(picture.path)}: {wanted} px"
-        raise files.FileError(mask.path, f"is a mask of {size} px", remedy)
-
-
-def check_memory(size, network, settings):
-    """Raise click.UsageError if the run would need more memory than there is."""
-    needed = schedule.estimate_memory(size, network.widths, settings)
-    there = schedule.available_memory()
-    if needed > there:
-        side = schedule.largest_side(there, size, network.widths, settings)
-        remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
-        raise click.UsageError(
-            f"--size: {size[0]}×{size[1]} px need about {needed / 1e9:.1f} GB of memory, and "
-            f"{there / 1e9:.1f} GB are free; {remedy}"
-        )
-
-
-def build(workshop, network, pictures, sizes, settings, console, saved=None):
-    """Load TensorFlow and build the `transfer.Transfer`."""
-    tensors = {role: images.to_tensor(picture, sizes[role]) for role, picture in pictures.items()}
-    photo, mode = tensors["content"], settings.preserve_color
-    with console.silence():
-        from style_transfer.method import color
-        from style_transfer.optimization import transfer
-
-        mask, styles = learn_from(pictures, sizes, tensors, settings)
-        content = color.match_content(photo, mode)
-        begin = transfer.start_image(content, tensors.get("init", styles[0].picture), settings)
-        show = functools.partial(color.restore, content=photo, mode=mode)
-        keywords = {"mask": mask, "show": show, "saved": saved}
-        regions = () if mask is None else tuple(style.shares for style in styles)
-        training = workshop.prepare(network, settings, regions)
-        return transfer.Transfer(training, content, styles, begin, settings, **keywords)
-
-
-def learn_from(pictures, sizes, tensors, settings):
-    """Return the mask of the content, or None, and the `functions.Style`s."""
-    import functions
-    from style_transfer.method import color, regions
-
-    names = roles(pictures, "style")
-    blend = settings.blend or (1.0,) * len(names)
-    mode, content = settings.preserve_color, tensors["content"]
-    matched = [color.match_style(tensors[name], content, mode) for name in names]
-    if "content mask" not in pictures:
-        pairs = [((share,), None) for share in blend]
-        return None, [functions.Style(each, *pair) for each, pair in zip(matched, pairs)]
-    shapes = [
-        mask_pixels(pictures[role], sizes[role], pictures["content"])
-        for role in ("content mask", *roles(pictures, "style mask"))
-    ]
-    try:
-        mask, pairs = regions.pair(shapes[0], shapes[1:], blend)
-    except ValueError as error:
-        remedy = "see --content-mask in READ.txt"
-        raise files.FileError(pictures["content mask"].path, error, remedy) from None
-    return mask, [functions.Style(each, *pair) for each, pair in zip(matched, pairs)]
-
-
-def mask_pixels(mask, size, content):
-    """Return a mask in its size (width, height); the content itself stands for its opacity."""
-    image = mask.pixels
-    if mask.path == content.path:
-        if mask.alpha is None:
-            remedy = "give another --content-mask"
-            raise files.FileError(mask.path, "has no transparency to be a mask", remedy)
-        image = mask.alpha
-    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX))
-
-
-def describe(job, network):
-    """Write what computes what, for the start line."""
-    height, width = job.shape
-    optimizer = "L-BFGS"
-    if job.settings.optimizer == "adam":
-        optimizer = f"Adam {job.settings.learning_rate:g}"
-    return f"{network.name}, {width}×{height} px, {job.precision}, {optimizer}, {job.device}"
-
-
-def plan(job, network, console, deadline):
-    """Time a few steps, fit the run into the time there is, and say what it will cost."""
-    seconds = job.measure()
-    if deadline is not None:
-        left = deadline - time.monotonic()
-        job.settings = schedule.fit_into(left, job.scales, seconds, job.settings)
-    settings, (height, width) = job.settings, job.shape
-    memory = schedule.estimate_memory((width, height), network.widths, settings)
-    sides = " → ".join(str(scale.side) for scale in job.scales)
-    console.say(
-        f"{settings.epochs} epochs of {settings.steps} steps at {sides} px: "
-        f"about {clock(job.seconds_left(seconds))}, {memory / 2**30:.1f} GB"
-    )
-
-
-def complete(run, pictures, job, console, deadline, animations):
-    """Train to the end, or until asked to stop, and write the result; exit if asked to stop."""
-    run.alpha = pictures["content"].alpha if job.settings.keep_alpha else None
-    number = train(run, job, console, deadline)
-    finish(run, pictures, console, animations=animations, finished=job.is_finished)
-    run.close(finished=job.is_finished)
-    if number:
-        folder = shlex.quote(files.printable(run.folder))
-        console.say(f"Stopped after {run.steps_done} steps; to continue:")
-        console.say(f"  python main.py --resume {folder}")
-        sys.exit(EXIT_INTERRUPTED + number)
-
-
-def train(run, job, console, deadline):
-    """Run the optimization, and save each epoch on the way.
-
-    The steps run in a thread, so that the main one is free for signals.
-
-    Returns:
-        The number of the signal that ended it, or None.
-    """
-    interrupts = Interrupts(quiet=console.quiet)
-
-    def should_stop():
-        return bool(interrupts.number or deadline and time.monotonic() >= deadline)
-
-    iterates = job.run(should_stop=should_stop)
-    with ThreadPoolExecutor(1) as steps, interrupts, console.progress(job.settings) as show:
-        while iterate := steps.submit(next, iterates, None).result():
-            run.add(iterate, job)
-            show(iterate)
-    return interrupts.number
-
-
-def finish(run, pictures, console, *, animations, finished):
-    """Write the result and what shows how it came about, and print the result's path."""
-    console.pass_on("Writing the result, the curves, the animation and the report …")
-    run.save_result(finished=finished)
-    with console.silence():
-        from style_transfer.reports import page, report
-
-        report.draw_losses(run.rows, run.path("losses.png"))
-        report.animate(run.frames, run.path("progress.gif"))
-        shown = {role: pictures[role].pixels for role in ("content", "style")}
-        if "webp" in animations:
-            report.animate_webp(run.frames, run.path("progress.webp"))
-        if "video" in animations:
-            report.film(run.frames, run.path("progress.mp4"))
-        page.write_report(run.folder, pictures=shown)
-    console.erase()
-    if run.taken_back:
-        steps = "step" if run.taken_back == 1 else "steps"
-        console.say(f"Note: {run.taken_back} {steps} raised the loss beyond reason; taken back")
-    console.print(run.path("result.png"))
+    record, settings = records.read_image(image)
+    trusted = {"is_trusted": records.is_below_home}
+    inputs = records.locate_inputs(record, given, **trusted)
+    source = given.get("weights") or records.locate_weights(record, **trusted)
+    return Job(inputs, settings, None, record=record, weights=source, **options)

@@ -1,17 +1,20 @@
 """What moves the image: Adam (arXiv:1412.6980) and L-BFGS (Liu & Nocedal 1989), one interface.
 
-`start(image)` makes a state, `step(state, evaluate)` the next one, and `picture(state)` is what
-to show; `reconsider(state)` is for when the losses have got other weights. A state is a dictionary
-of tensors and holds all that there is to know: saved and put back, it goes on to the same bits.
-`image` is (1, height, width, 3) in [0, 1], `losses` are those of `functions.compute_losses`, whose
-last is the total, and `gradient` is that of the total.
+`start(image)` makes a state, and a step (`functions.training_step`) the next one: `move(state)`
+returns it with its image moved, and `update(before, after)` takes in what was found there.
+`shown_image(state)` is the image to show, and `reweighted(state)` is for when the losses have got
+other weights. A state is a dictionary of tensors and holds all that there is to know: saved and
+put back, it goes on to the same bits. `image` is (1, height, width, 3) in [0, 1]; `losses`, `total`
+and `gradient` are those of `functions.build_evaluation`.
 
-The first step from a start stays where it is, for want of a gradient: it evaluates the image.
+The first step from a start stays where it is, without a gradient to go by: it evaluates the image.
 """
 
 import tensorflow as tf
 
-HISTORY = 20  # pairs of steps and gradient changes that L-BFGS remembers
+from functions import TERMS
+from style_transfer.runs import checkpoint
+
 FIRST_STEP = 0.1  # how far the first step of L-BFGS moves the pixel that it moves most
 LEVELS = 5  # of halving, in the preconditioner of L-BFGS
 COARSER = 1.5 / 4  # weight of a level there against the finer one; 4 pixels are added up in one
@@ -53,8 +56,8 @@ class Adam:
         state = begin(image) | {"count": tf.constant(-1), "first": nothing, "second": nothing}
         return state | {"average": nothing} if self.average else state
 
-    def step(self, state, evaluate):
-        """Move the image by one step; return the state there."""
+    def move(self, state):
+        """Return the state with its image moved by one step."""
         gradient, count = state["gradient"], state["count"] + 1
         first = self.beta_1 * state["first"] + (1 - self.beta_1) * gradient
         second = self.beta_2 * state["second"] + (1 - self.beta_2) * tf.square(gradient)
@@ -63,20 +66,22 @@ class Adam:
         rate = self.learning_rate * self.decay**decays
         rate *= tf.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
         image = state["image"] - rate * first / (tf.sqrt(second) + self.epsilon)
-        # A picture has no other colors; without the clipping the optimizer wanders off.
-        image = tf.clip_by_value(image, 0.0, 1.0)
-        losses, gradient = evaluate(image)
-        moved = dict(image=image, losses=losses, gradient=gradient)
-        if self.average:
-            kept = tf.where(count > 0, self.average, 0.0) * state["average"]
-            moved["average"] = kept + tf.where(count > 0, 1 - self.average, 0.0) * image
-        return moved | dict(count=count, first=first, second=second)
+        return state | dict(image=image, count=count, first=first, second=second)
 
-    def reconsider(self, state):
+    def update(self, before, after):
+        """Return the state after a step, its image evaluated: the running average with it."""
+        if not self.average:
+            return after
+        is_step = after["count"] > 0
+        kept = tf.where(is_step, self.average, 0.0) * before["average"]
+        new = tf.where(is_step, 1 - self.average, 0.0) * after["image"]
+        return after | {"average": kept + new}
+
+    def reweighted(self, state):
         """Return the state itself: a gradient of other weights does no harm for one step."""
         return state
 
-    def picture(self, state):
+    def shown_image(self, state):
         """Return the image, or the average of the images so far, corrected for their number."""
         if not self.average or state["count"] < 1:
             return state["image"]
@@ -106,6 +111,9 @@ class LBFGS:
     the next step is half as long.
     """
 
+    def __init__(self, *, history=20):
+        self.history = history
+
     def start(self, image):
         """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
         nothing = tf.zeros_like(image)
@@ -113,38 +121,44 @@ class LBFGS:
             preconditioned=nothing,  # P g
             # From the oldest pair (s, z) to the newest. A tuple, since to drop the first and
             # append one moves no data; empty places, which come first, share one tensor.
-            pairs=(tf.concat([nothing] * 2, axis=0),) * HISTORY,
-            s_y=tf.zeros((HISTORY, HISTORY)),  # SᵀY
-            y_z=tf.zeros((HISTORY, HISTORY)),  # YᵀZ
-            products=tf.zeros((2, HISTORY)),  # Sᵀg and Zᵀg for the gradient of the next step
+            pairs=(tf.concat([nothing] * 2, axis=0),) * self.history,
+            s_y=tf.zeros((self.history, self.history)),  # SᵀY
+            y_z=tf.zeros((self.history, self.history)),  # YᵀZ
+            products=tf.zeros((2, self.history)),  # Sᵀg and Zᵀg for the gradient of the next step
             gamma=tf.constant(1.0),
             count=tf.constant(0),  # pairs remembered
             length=tf.constant(1.0),
             taken_back=tf.constant(0),
         )
 
-    def step(self, state, evaluate):
-        """Move the image by one step; return the state there."""
+    def move(self, state):
+        """Return the state with its image moved by one step."""
         # Where the gradient is 0, the pixel is held, or content to stay.
-        move = clear(find_move(state), state["gradient"] == 0.0)
-        image = tf.clip_by_value(state["image"] + move, 0.0, 1.0)
-        losses, gradient = evaluate(image)
-        gradient = clear(gradient, is_held(image, gradient))
-        there = dict(image=image, losses=losses, gradient=gradient)
-        there = state | there | {"preconditioned": precondition(gradient)}
-        newest = compare(state, there)
-        is_good = is_reasonable(losses, newest[1], state["losses"])
-        return tf.cond(is_good, lambda: accept(there, *newest), lambda: take_back(state))
+        step = clear(find_step(state), state["gradient"] == 0.0)
+        return state | {"image": state["image"] + step}
 
-    def reconsider(self, state):
+    def update(self, before, after):
+        """Return the state after a step: the step among its pairs, or taken back."""
+        gradient = clear(after["gradient"], is_held(after["image"], after["gradient"]))
+        after = after | {"gradient": gradient, "preconditioned": precondition(gradient)}
+        newest, products = newest_pair(before, after)
+        return tf.cond(
+            is_reasonable(after["total"], products, before["total"]),
+            lambda: remember(after, newest, products),
+            lambda: take_back(before),
+        )
+
+    def reweighted(self, state):
         """Return the state as if the image were new: the next step stays and evaluates it again.
 
         The history is kept: how the gradient of the former weights changed is a better guess
         than none. The first move by it is half as long.
         """
-        return state | begin(state["image"]) | {"length": tf.constant(0.25)}
+        new = begin(state["image"])
+        # With that of the former weights, a step of nothing could pass for a convex pair.
+        return state | new | dict(preconditioned=new["gradient"], length=tf.constant(0.25))
 
-    def picture(self, state):
+    def shown_image(self, state):
         """Return the image."""
         return state["image"]
 
@@ -152,8 +166,9 @@ class LBFGS:
 def begin(image):
     """Return what every state holds."""
     image = tf.convert_to_tensor(image)
-    losses = tf.fill([4], float("inf"))
-    return {"image": image, "losses": losses, "gradient": tf.zeros_like(image)}
+    unknown = tf.constant(float("inf"))
+    losses = tf.fill([len(TERMS)], unknown)
+    return dict(image=image, losses=losses, total=unknown, gradient=tf.zeros_like(image))
 
 
 def flatten(state):
@@ -174,13 +189,10 @@ def unflatten(arrays, example):
         example: a state with the same shapes.
 
     Raises:
-        ValueError: names, shapes or types are others.
+        checkpoint.CheckpointError: names, shapes or types are others.
     """
-    expected = flatten(example)
-    if {name: kind(array) for name, array in arrays.items()} != {
-        name: kind(tensor.numpy()) for name, tensor in expected.items()
-    }:
-        raise ValueError("these are not the arrays of such a state")
+    expected = {name: tensor.numpy() for name, tensor in flatten(example).items()}
+    checkpoint.check_arrays(arrays, expected)
     tensors = {name: tf.constant(array) for name, array in arrays.items()}
     return {
         name: tuple(tensors[f"{name}.{index}"] for index in range(len(value)))
@@ -188,11 +200,6 @@ def unflatten(arrays, example):
         else tensors[name]
         for name, value in example.items()
     }
-
-
-def kind(array):
-    """Return type and shape."""
-    return array.dtype, array.shape
 
 
 def is_held(image, gradient):
@@ -235,7 +242,7 @@ def precondition(gradient):
     return total
 
 
-def compare(before, after):
+def newest_pair(before, after):
     """Return the newest pair (s, z) and y, and their products with y and with the gradient.
 
     Returns:
@@ -254,10 +261,10 @@ def multiply(pair, vectors):
     return tf.matmul(rows(pair), rows(vectors), transpose_b=True)
 
 
-def is_reasonable(losses, products, before):
-    """Tell whether all is finite, and the loss has not risen beyond reason."""
-    finite = tf.reduce_all(tf.math.is_finite(losses)) & tf.reduce_all(tf.math.is_finite(products))
-    return finite & (losses[-1] <= UNREASONABLE * before[-1])
+def is_reasonable(total, products, before):
+    """Tell whether all is finite, and the total has not risen beyond reason."""
+    finite = tf.math.is_finite(total) & tf.reduce_all(tf.math.is_finite(products))
+    return finite & (total <= UNREASONABLE * before)
 
 
 def take_back(state):
@@ -266,24 +273,24 @@ def take_back(state):
     return state | dict(count=tf.constant(0), length=length, taken_back=taken_back)
 
 
-def accept(state, newest, products):
-    """Return the state after a step of L-BFGS, the step among the pairs.
+def remember(state, newest, products):
+    """Return the state of L-BFGS with a step among its pairs.
 
     Args:
-        state: the one before the step, but with the new image, losses and gradients.
-        newest, products: from `compare`.
+        state: after the step; its pairs are those from before.
+        newest, products: from `newest_pair`.
     """
     pair, vectors = newest
     s_y, y_z = products[0, 0], products[1, 0]
     is_convex = s_y > 1e-10 * y_z  # only such a pair keeps H positive definite
     known = [multiply(each, vectors) for each in state["pairs"]] + [products]
     known = tf.where(is_convex, tf.stack(known[1:]), tf.stack(known[:-1]))
-    of_change, of_gradient = tf.unstack(tf.transpose(known), axis=0)  # (2, HISTORY)
+    of_change, of_gradient = tf.unstack(tf.transpose(known), axis=0)  # (2, history)
     small = dict(
         s_y=append(state["s_y"], of_change[0]),
         y_z=append(state["y_z"], of_change[1]),
         gamma=s_y / y_z,
-        count=tf.minimum(HISTORY, state["count"] + 1),
+        count=tf.minimum(len(state["pairs"]), state["count"] + 1),
     )
     small = {name: tf.where(is_convex, value, state[name]) for name, value in small.items()}
     pairs = state["pairs"]
@@ -292,12 +299,13 @@ def accept(state, newest, products):
     return state | dict(pairs=pairs, products=of_gradient, length=length) | small
 
 
-def find_move(state):
+def find_step(state):
     """Return −H g of L-BFGS for the gradient g of the state, times the length of its steps."""
     gradient = state["preconditioned"]
     steepest = FIRST_STEP / tf.maximum(tf.reduce_max(tf.abs(gradient)), 1e-30)
     gamma = tf.where(state["count"] > 0, state["gamma"], steepest)
-    used = tf.cast(tf.range(HISTORY) >= HISTORY - state["count"], tf.float32)
+    history = len(state["pairs"])
+    used = tf.cast(tf.range(history) >= history - state["count"], tf.float32)
     both = used[:, tf.newaxis] * used
     s_y, y_z = both * state["s_y"], both * state["y_z"]
     # An empty place gets 1 on the diagonal, so that R can be solved and the place stays 0.

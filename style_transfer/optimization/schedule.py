@@ -2,18 +2,13 @@
 
 import dataclasses
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-from style_transfer.settings import LAYERS, MIN_SIDE, block_of, parse_scales
+from style_transfer.method.architecture import MIN_SIDE
+from style_transfer.validation import parse_scales
 
-# Fitted to the peaks of whole runs (CPU, float32; compact network at 256, 512 and 1024 px, full
-# VGG19 at 512 px: 758, 993, 1938 and 1499 MiB), all met within 5 %: what the libraries take, and
-# how many copies of all features are in memory at once.
-LIBRARIES = 680 * 2**20
-COPIES = 4.0
 WARMUP_SHARES = (1 / 16, 1 / 4)  # of the style's weight, in the two halves of the warm-up
+SETTLED = 0.001  # a loss that falls by less than this share has settled
 SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
 
 
@@ -74,6 +69,18 @@ def warm_up(step, steps, settings):
     return 1.0, max(1, steps - step)
 
 
+def has_settled(totals, patience):
+    """Tell whether the loss has not fallen by 0.1 % over the last `patience` epochs.
+
+    Args:
+        totals: the loss before the first epoch, where it can be compared, and after each.
+        patience: 0 never settles.
+    """
+    if not patience or len(totals) <= patience:
+        return False
+    return totals[-1] >= (1 - SETTLED) * totals[-1 - patience]
+
+
 def seconds_left(scales, scale, steps_left, seconds, steps):
     """Estimate the time to the end: a step costs in proportion to its pixels.
 
@@ -101,49 +108,3 @@ def fit_into(budget, scales, seconds, settings):
     """
     each = total_seconds(scales, seconds, 1)
     return dataclasses.replace(settings, steps=max(1, min(500, int(budget / each))))
-
-
-def estimate_memory(size, widths, settings):
-    """Estimate the peak of the memory that a run takes, in bytes.
-
-    Training keeps the output of every layer for the way back, and works on copies of it;
-    L-BFGS remembers 40 images.
-
-    Args:
-        size: (width, height) of the final image.
-        widths: channels in each of the five blocks.
-    """
-    deepest = max(LAYERS.index(name) for name in settings.layers)
-    pixels = size[0] * size[1]
-    features = sum(
-        pixels / 4 ** (block_of(name) - 1) * widths[block_of(name) - 1]
-        for name in LAYERS[: deepest + 1]
-    )
-    history = 40 if settings.optimizer == "lbfgs" else 4
-    return LIBRARIES + 4 * (COPIES * features + (history + 12) * 3 * pixels)
-
-
-def largest_side(memory, size, widths, settings):
-    """Return the largest `--size` that a run of such a picture fits into `memory` with, or 0."""
-    fixed = estimate_memory((0, 0), widths, settings)
-    if memory <= fixed:
-        return 0
-    share = (memory - fixed) / (estimate_memory(size, widths, settings) - fixed)
-    side = int(max(size) * math.sqrt(share))
-    return side if side / max(size) * min(size) >= MIN_SIDE else 0
-
-
-def available_memory():
-    """Return how many bytes of memory this process may take now; infinity if nothing says so."""
-    limits = [math.inf]
-    meminfo = Path("/proc/meminfo")  # Linux
-    if meminfo.exists():
-        lines = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        limits.append(1024 * int(lines["MemAvailable"].split()[0]))
-    elif hasattr(os, "sysconf"):  # macOS tells the whole of it only
-        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # of a container, v2 and v1
-        limit = Path("/sys/fs/cgroup", name)
-        if limit.exists() and (text := limit.read_text().strip()).isdigit():
-            limits.append(int(text))
-    return min(limits)

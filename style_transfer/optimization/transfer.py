@@ -1,19 +1,21 @@
-"""The loop: train the image epoch by epoch, and yield what is worth showing or saving."""
+"""One picture: its state and its loop, a generator of what is worth showing or saving."""
 
 import dataclasses
 import math
-import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-import functions
+from functions import TERMS
 from style_transfer.optimization import optimizers, schedule
+from style_transfer.optimization.events import Iterate
+from style_transfer.optimization.resizing import resize, resize_mask, resize_to
+from style_transfer.optimization.targets import Style
 
-SETTLED = 0.001  # a loss that falls by less than this share has settled
+SECONDS_BETWEEN_ITERATES = 1.0
 
 
 class DivergedError(ArithmeticError):
@@ -21,101 +23,22 @@ class DivergedError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Iterate:
-    """Where the optimization stands.
+class Material:
+    """What a picture is made from.
 
     Attributes:
-        epoch: from 1; 0 for the start image.
-        step: steps done, over all epochs.
-        losses: (n, 4), a row for each step since the last iterate (for the start image, its
-            own): content, style, total variation (unweighted) and total after that step.
-        image: (1, height, width, 3) in [0, 1], of the final size, at the end of an epoch and
-            of the run, else None.
-        seconds_per_step: of the steps since the last iterate; None where there were none.
-        seconds_left: estimated, for all steps to come.
-        taken_back: steps that the optimizer has taken back so far.
-        stopped: whether the run ends here because it was asked to.
+        content: image (1, height, width, 3).
+        styles: a list of `targets.Style`; their sizes may differ.
+        start: image to start from, of any size; None: noise.
+        mask: regions of the content, see `targets.compute_targets`.
+        show: function from an image that was optimized to the one to show.
     """
 
-    epoch: int
-    step: int
-    losses: np.ndarray
-    image: np.ndarray | None
-    seconds_per_step: float | None = None
-    seconds_left: float | None = None
-    taken_back: int = 0
-    stopped: bool = False
-
-
-def choose_precision(settings):
-    """Return what the convolutions compute in: `float32`, `bfloat16` or `float16`.
-
-    `auto` is what the machine computes fastest: float16 on a GPU with tensor cores, bfloat16 on
-    a processor with instructions for it (without them it is emulated, and slower), else float32.
-    """
-    if settings.precision != "auto":
-        return settings.precision
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return "float16" if details.get("compute_capability", (0, 0)) >= (7, 0) else "float32"
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & set(flags) else "float32"
-
-
-def build_network(weights, settings):
-    """Build the truncated VGG19 that the settings ask for, with these weights.
-
-    Raises:
-        ValueError: the weights do not reach up to the deepest layer.
-    """
-    model = functions.build_model(
-        settings.layers,
-        widths=weights.widths,
-        pooling=settings.pooling,
-        preprocessing=settings.preprocessing,
-        precision=choose_precision(settings),
-    )
-    weights.assign(model)
-    return model
-
-
-def start_image(content, style, settings):
-    """Return the image that the optimization starts from, in the size of the content.
-
-    Args:
-        content: (1, height, width, 3).
-        style: (1, any height, any width, 3): the painting; or the start picture itself, if
-            `settings.init` names one.
-    """
-    if settings.init == "content":
-        return content
-    if settings.init == "noise":
-        generator = np.random.default_rng(settings.seed)
-        return generator.uniform(size=content.shape).astype(np.float32)
-    return resize_to(style, content.shape[1:3]).numpy()
-
-
-def resize(image, scale):
-    """Scale (1, height, width, 3) by a factor; a scale of 1 changes nothing."""
-    shape = [max(1, round(side * scale)) for side in image.shape[1:3]]
-    return resize_to(image, shape)
-
-
-def resize_to(image, shape):
-    """Resize (1, any height, any width, 3) to (height, width) = `shape`, bicubic."""
-    if tuple(image.shape[1:3]) == tuple(shape):
-        return tf.convert_to_tensor(image)
-    resized = tf.image.resize(image, shape, "bicubic", antialias=True)
-    return tf.clip_by_value(resized, 0.0, 1.0)
-
-
-def resize_mask(mask, shape):
-    """Resize memberships (1, any height, any width, R) to (height, width) = `shape`."""
-    if mask is None or tuple(mask.shape[1:3]) == tuple(shape):
-        return mask
-    return tf.image.resize(mask, shape, "area").numpy()
+    content: Any
+    styles: list
+    start: Any
+    mask: Any = None
+    show: Callable = np.asarray
 
 
 @dataclass
@@ -146,54 +69,53 @@ class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
     Args:
-        training: a `training.Training` of like settings; it may have served another transfer.
-        content: image (1, height, width, 3).
-        styles: a list of `functions.Style`; their sizes may differ.
-        start: image of the content's size.
+        engine: an `engine.Engine` for such settings; others may use it at the same time.
+        material: a `Material`.
         settings: weights of the losses, scales, epochs, steps, optimizer.
-        mask: regions of the content, see `functions.compute_targets`.
-        show: function from an image that was trained to the one to show.
-        saved: from `save`, to continue where another one was; it needs no `start`.
+        saved: from `save`, to continue where another one was.
 
     Raises:
         ValueError: what was saved is not of such a run.
     """
 
-    def __init__(
-        self, training, content, styles, start, settings, *, mask=None, show=np.asarray, saved=None
-    ):
-        keras.utils.set_random_seed(settings.seed)
-        tf.config.experimental.enable_op_determinism()
-        self.training = training
-        self.content = content
-        self.styles = styles
-        self.mask = mask
-        self.start = start
-        self.show = show
+    def __init__(self, engine, material, settings, *, saved=None):
+        self.engine = engine
+        self.material = material
         self.settings = settings
-        self.shape = content.shape[1:3]
-        self.device = describe_device()
-        self.precision = choose_precision(settings)
-        sides = [self.shape, *(style.picture.shape[1:3] for style in styles)]
+        self.shape = material.content.shape[1:3]
+        sides = [self.shape, *(style.picture.shape[1:3] for style in material.styles)]
         smallest = min(side for pair in sides for side in pair)
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
+        self.weights = np.array(settings.loss_weights, np.float32)
         self.position = Position()
+        self.state = self.goal = None
+        self.chunk = 1  # steps that take about a second
         self.is_new = saved is None
         if saved:
             self.restore(*saved)
         else:
-            self.enter(start)
+            self.enter_scale(material.start)
 
-    def enter(self, image):
-        """Begin to train at the scale of the position, from an image of any size."""
-        photo = resize(self.content, self.factor)
-        image = resize_to(image, photo.shape[1:3])
+    def enter_scale(self, image):
+        """Begin at the scale of the position, from an image of any size, or from noise."""
+        content = resize(self.material.content, self.factor)
+        if image is None:
+            generator = np.random.default_rng(self.settings.seed)
+            image = generator.uniform(size=content.shape).astype(np.float32)
         self.position.epochs = 0
         share, _ = self.warm_up()
-        self.training.begin(image, self.compute_targets(photo), share)
         self.position.style_share = share
+        self.goal = self.compute_targets(content)
+        self.chunk = 1
+        self.state = self.engine.optimizer.start(resize_to(image, content.shape[1:3]))
+        self.take_steps(1)
         # The loss may rise while the weight of the style grows.
-        self.position.totals = (self.training.total,) if share == 1.0 else ()
+        self.position.totals = (self.total,) if share == 1.0 else ()
+
+    @property
+    def factor(self):
+        """The scale of the position, relative to the final size."""
+        return self.scales[self.position.scale].side / max(self.shape)
 
     def warm_up(self):
         """Return `schedule.warm_up` at the position."""
@@ -202,27 +124,15 @@ class Transfer:
         planned = self.scales[position.scale].epochs * steps
         return schedule.warm_up(done, planned, self.settings)
 
-    @property
-    def factor(self):
-        """The scale of the position, relative to the final size."""
-        return self.scales[self.position.scale].side / max(self.shape)
-
-    def compute_targets(self, photo):
-        """Compute the targets at the scale of the position, the photo being of that size."""
-        mask = resize_mask(self.mask, photo.shape[1:3])
+    def compute_targets(self, content):
+        """Compute the targets at the scale of the position, the content being of that size."""
+        mask = resize_mask(self.material.mask, content.shape[1:3])
         styles = []
-        for style in self.styles:
+        for style in self.material.styles:
             picture = resize(style.picture, self.factor)
             their_mask = resize_mask(style.mask, picture.shape[1:3])
-            styles.append(functions.Style(picture, style.shares, their_mask))
-        return functions.compute_targets(
-            self.training.model,
-            photo,
-            styles,
-            self.settings,
-            mask=mask,
-            descriptions=[self.training.describe(style) for style in styles],
-        )
+            styles.append(Style(picture, style.shares, their_mask))
+        return self.engine.compute_targets(content, styles, self.settings, mask)
 
     def save(self):
         """Return all there is to know in order to continue: (arrays, header).
@@ -231,7 +141,7 @@ class Transfer:
         """
         header = {"scales": [dataclasses.astuple(scale) for scale in self.scales]}
         header["position"] = dataclasses.asdict(self.position)
-        return optimizers.flatten(self.training.state), header
+        return optimizers.flatten(self.state), header
 
     def restore(self, arrays, header):
         """Continue from what `save` returned; epochs beyond its plan go to the last scale."""
@@ -245,18 +155,40 @@ class Transfer:
             self.scales[-1] = schedule.Scale(last.side, epochs)
             if self.position.scale == len(self.scales) - 1:
                 self.position.totals = self.position.totals[-1:]  # else it may count as settled
-        photo = resize(self.content, self.factor)
-        share = self.position.style_share
-        self.training.restore(arrays, photo, self.compute_targets(photo), share)
-
-    def measure(self):
-        """Return the seconds that a step takes at this scale; it is not done for good."""
-        return self.training.measure()
+        content = resize(self.material.content, self.factor)
+        self.goal = self.compute_targets(content)
+        self.state = optimizers.unflatten(arrays, self.engine.optimizer.start(content))
 
     @property
-    def picture(self):
+    def image(self):
         """The image to show, (1, height, width, 3), in the final size."""
-        return self.show(resize_to(self.training.picture, self.shape).numpy())
+        image = self.engine.optimizer.shown_image(self.state)
+        return self.material.show(resize_to(image, self.shape).numpy())
+
+    @property
+    def total(self):
+        """The weighted loss of the image."""
+        return float(self.state["losses"].numpy() @ self.weights)
+
+    @property
+    def taken_back(self):
+        """Number of steps that the optimizer has taken back so far."""
+        return self.position.taken_back + int(self.state.get("taken_back", 0))
+
+    def take_steps(self, count):
+        """Take so many steps; return (losses, seconds): (count, terms), and the time of each."""
+        begin = time.perf_counter()
+        shares = [self.position.style_share if term == "style" else 1.0 for term in TERMS]
+        weights = self.weights * np.float32(shares)
+        self.state, losses = self.engine.take_steps(self.state, self.goal, weights, count)
+        return losses.numpy(), (time.perf_counter() - begin) / count
+
+    def time_step(self):
+        """Return the seconds that a step takes at this scale; nothing is done for good."""
+        state = self.state
+        _, seconds = self.take_steps(2)
+        self.state = state
+        return seconds
 
     def run(self, *, should_stop=lambda: False):
         """Run: a generator of `Iterate`, about one a second and one an epoch.
@@ -271,9 +203,7 @@ class Transfer:
             DivergedError: the loss became infinite or not a number.
         """
         if self.is_new:
-            losses = self.training.losses[np.newaxis]
-            check_finite(losses, 0, self.settings)
-            yield Iterate(0, 0, losses, self.show(np.asarray(self.start)))
+            yield self.first_iterate()
         while True:
             while not self.is_over(self.scales[self.position.scale]):
                 iterate = self.advance(should_stop)
@@ -282,9 +212,19 @@ class Transfer:
                     return
             if self.is_finished:
                 return
+            image = self.engine.optimizer.shown_image(self.state)
+            self.position.taken_back = self.taken_back
             self.position.scale += 1
-            self.position.taken_back += self.training.taken_back
-            self.enter(self.training.picture)
+            self.enter_scale(image)
+
+    def first_iterate(self):
+        """Return the `Iterate` of the start image."""
+        losses = self.state["losses"].numpy()[np.newaxis]
+        totals = losses @ self.weights
+        check_finite(totals, 0, self.settings)
+        start = self.material.start
+        shown = self.image if start is None else resize_to(start, self.shape).numpy()
+        return Iterate(0, 0, losses, totals, self.material.show(shown))
 
     @property
     def is_finished(self):
@@ -293,41 +233,49 @@ class Transfer:
 
     def is_over(self, scale):
         """Tell whether a scale had all its epochs, or its loss has settled."""
-        between_epochs = self.position.step == 0
-        settled = between_epochs and self.has_settled(self.position.totals)
-        return self.position.epochs >= scale.epochs or settled
-
-    def has_settled(self, totals):
-        """Tell whether the loss has not fallen by 0.1 % over the last `patience` epochs."""
-        patience = self.settings.patience
-        if not patience or len(totals) <= patience:
-            return False
-        return totals[-1] >= (1 - SETTLED) * totals[-1 - patience]
+        position = self.position
+        between_epochs = position.step == 0
+        settled = between_epochs and schedule.has_settled(position.totals, self.settings.patience)
+        return position.epochs >= scale.epochs or settled
 
     def advance(self, should_stop):
         """Run about a second, at most to the end of the epoch; return the `Iterate`."""
         position, steps = self.position, self.settings.steps
         epoch, before = position.epoch + 1, position.epoch * steps + position.step
-        position.style_share, most = self.warm_up()
-        self.training.warm_up(position.style_share)
-        losses, seconds = self.training.advance(min(most, steps - position.step))
-        check_finite(losses, before + 1, self.settings)
-        position.step += len(losses)
+        most = self.continue_warm_up()
+        count = min(self.chunk, most, steps - position.step)
+        losses, seconds = self.take_steps(count)
+        totals = losses @ self.weights
+        check_finite(totals, before + 1, self.settings)
+        self.chunk = max(1, int(SECONDS_BETWEEN_ITERATES / seconds))
+        position.step += count
         left = self.seconds_left(seconds)
         if ended := position.step == steps:
             position.epochs, position.epoch, position.step = position.epochs + 1, epoch, 0
-            position.totals += (self.training.total,)
+            position.totals += (self.total,)
         stopped = should_stop()
         return Iterate(
             epoch=epoch,
-            step=before + len(losses),
+            step=before + count,
             losses=losses,
-            image=self.picture if ended or stopped else None,
+            totals=totals,
+            image=self.image if ended or stopped else None,
             seconds_per_step=seconds,
             seconds_left=left,
-            taken_back=position.taken_back + self.training.taken_back,
+            taken_back=self.taken_back,
             stopped=stopped,
         )
+
+    def continue_warm_up(self):
+        """Give the style its share of its weight; return for how many steps it has it."""
+        share, most = self.warm_up()
+        if share != self.position.style_share:
+            self.position.style_share = share
+            state = self.engine.optimizer.reweighted(self.state)
+            if state is not self.state:
+                self.state = state
+                self.take_steps(1)
+        return most
 
     def seconds_left(self, seconds):
         """Estimate the time to the end from the seconds of a step."""
@@ -337,22 +285,13 @@ class Transfer:
         return schedule.seconds_left(self.scales, scale, here, seconds, steps)
 
 
-def check_finite(losses, first, settings):
-    """Raise DivergedError at the first row that is not finite; the rows are of steps `first` on."""
-    bad = ~np.isfinite(losses).all(axis=1)
+def check_finite(totals, first, settings):
+    """Raise DivergedError at the first total that is not finite; they are of steps `first` on."""
+    bad = ~np.isfinite(totals)
     if bad.any():
         step = first + int(bad.argmax())
         epoch = max(1, math.ceil(step / settings.steps))
-        raise DivergedError(
-            f"diverged at epoch {epoch}, step {step}; lower --learning-rate or the weights"
-        )
-
-
-def describe_device():
-    """Name what computes: the GPU, or the number of threads on the processor."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        return details.get("device_name", "GPU")
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-    return f"CPU, {threads} threads"
+        remedy = "lower --alpha, --beta and --tv"
+        if settings.optimizer == "adam":
+            remedy = f"lower --learning-rate, or {remedy}"
+        raise DivergedError(f"diverged at epoch {epoch}, step {step}; {remedy}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from style_transfer import files
-from style_transfer.settings import MIN_SIDE
+from style_transfer.method.architecture import MIN_SIDE
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000

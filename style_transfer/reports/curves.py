@@ -1,71 +1,118 @@
-"""The curves of a run's losses as SVG, on a logarithmic scale."""
+"""The curves of a run's losses, by Matplotlib: as PNG, and as SVG for the page."""
 
-import math
+import io
+from dataclasses import dataclass
 
-from style_transfer.reports.report import evenly
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-#: The losses in the order of their columns, and what they are called.
-LOSSES = {
-    "content": "content",
-    "style": "style",
-    "total_variation": "total variation",
-    "total": "total (weighted)",
-}
-SIDE = 1000  # units of the drawing, both ways
+from style_transfer import files
+from style_transfer.reports.frames import choose
+
+SIZE = (5.0, 3.3)  # inches: as wide as a phone, so that its text can be read there
+PNG_DPI = 180
 POINTS = 1000  # of a curve, at most
-LINES = 6  # across the curves, about
+#: Where in the figure the curves are: left, bottom, width, height, from 0 to 1.
+AREA = (0.13, 0.16, 0.82, 0.81)
+COLORS = ("#0b6cab", "#c04a06", "#15805e", "#8a3fa0", "#8a6d00", "#b02a5b")
+DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
+TOTAL_COLOR = "#1e1d1b"
+RULES = {
+    "axes.autolimit_mode": "round_numbers",  # from a power of ten to a power of ten
+    "text.parse_math": False,
+    "font.sans-serif": ["DejaVu Sans"],
+    "lines.linewidth": 1.3,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "style-transfer",  # the same names of elements each time
+}
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def draw(rows):
-    """Draw the losses over the steps.
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One of the curves.
 
-    The labels are no part of the drawing, so that they keep their size when it is stretched.
+    Attributes:
+        name: for programs, unlike any other's: `curve-1`, `curve-2`, …, `curve-total`.
+        label: for people.
+        values: (n,) float.
+    """
+
+    name: str
+    label: str
+    values: np.ndarray
+
+
+def list_curves(losses):
+    """Return the curves of `Losses`: one for each term, in their order, and the total."""
+    terms = [
+        Curve(f"curve-{number}", term.replace("_", " "), values)
+        for number, (term, values) in enumerate(zip(losses.terms, losses.values.T), start=1)
+    ]
+    return [*terms, Curve("curve-total", "total (weighted)", losses.totals)]
+
+
+@matplotlib.rc_context(RULES)
+def draw(losses):
+    """Draw the losses over the steps, on a logarithmic scale.
 
     Args:
-        rows: (epoch, step, content, style, total variation, total) each.
+        losses: a `runs.losses.Losses`.
 
     Returns:
-        A dictionary of HTML: `lines` and `curves`, elements of an SVG of 1000×1000 units; `ticks`,
-        the labels of the lines, each placed in percent from the top; `last`, the last step.
+        A Matplotlib figure, its one pair of axes at `AREA`, from step 0 to the last. Each curve
+        has its name as `gid`. What has no logarithm, as the content loss of the photo itself,
+        which is 0, leaves a gap.
     """
-    rows, last = evenly(rows, POINTS), max(1, rows[-1][1])
-    low, high = decades(value for row in rows for value in row[2:])
-    lines, ticks = [], []
-    for power in range(low, high + 1, math.ceil((high - low) / LINES)):
-        share = (high - power) / (high - low)
-        lines.append(f'<line x2="{SIDE}" y1="{SIDE * share:.1f}" y2="{SIDE * share:.1f}"/>')
-        ticks.append(f'<span class="tick" style="top: {share:.2%}">{10.0**power:g}</span>')
-    curves = []
-    for column, name in enumerate(LOSSES, start=2):
-        path = trace([(row[1] / last, row[column]) for row in rows], low, high)
-        curves.append(f'<path class="{name}" d="{path}"/>')
-    parts = {"lines": lines, "ticks": ticks, "curves": curves, "last": [str(rows[-1][1])]}
-    return {name: "".join(part) for name, part in parts.items()}
+    figure = Figure(figsize=SIZE)
+    axes = figure.add_axes(AREA)
+    chosen = choose(range(len(losses.steps)), POINTS)
+    for index, curve in enumerate(list_curves(losses)):
+        values = curve.values[chosen]
+        values = np.where((values > 0) & np.isfinite(values), values, np.nan)
+        (line,) = axes.plot(losses.steps[chosen], values, label=curve.label, gid=curve.name)
+        line.set(color=COLORS[index % len(COLORS)], linestyle=DASHES[index % len(DASHES)])
+    line.set(color=TOTAL_COLOR, linestyle="-", linewidth=2.0)
+    shape_axes(axes, last=losses.steps[-1])
+    return figure
 
 
-def has_logarithm(value):
-    """Tell whether a value has a place on a logarithmic scale."""
-    return 0 < value < math.inf
+def shape_axes(axes, last):
+    """Give the axes their scales, grid, and labels."""
+    axes.set(yscale="log", xlabel="step", xlim=(0, max(1, last)))
+    axes.set_ymargin(0)
+    axes.set_ylim(axes.get_ylim())  # now, while the rules hold
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.tick_params(left=False, bottom=False)
+    axes.spines[:].set_visible(False)
+    axes.grid(axis="y", color="#dcd7cd", linewidth=0.8)
 
 
-def decades(values):
-    """Return the powers of ten, (low, high), between which all values lie."""
-    logarithms = [math.log10(value) for value in values if has_logarithm(value)] or [0.0]
-    low = math.floor(min(logarithms))
-    return low, max(low + 1, math.ceil(max(logarithms)))
+def save_png(losses, path):
+    """Draw the losses, with a legend, into a PNG."""
+    figure, buffer = draw(losses), io.BytesIO()
+    with matplotlib.rc_context(RULES):
+        figure.axes[0].legend(fontsize="small")
+        figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    files.write(path, buffer.getvalue())
 
 
-def trace(points, low, high):
-    """Write a curve as the path of an SVG, broken where a value has no logarithm.
+def to_svg(losses):
+    """Draw the losses into an SVG element for a page, which has a legend of its own.
 
-    Args:
-        points: (place from 0 to 1, value) each.
-        low, high: powers of ten at the bottom and the top.
+    Nothing in it depends on the day or the machine. Its colors are for a bright page; a style
+    sheet changes them by the names of the curves, which are the ids of their groups.
+
+    Returns:
+        The text of an `svg` element.
     """
-    path, letter = [], "M"
-    for place, value in points:
-        if has_logarithm(value):
-            share = (high - math.log10(value)) / (high - low)
-            path.append(f"{letter}{SIDE * place:.1f} {SIDE * share:.1f}")
-        letter = "L" if has_logarithm(value) else "M"
-    return "".join(path)
+    figure, buffer = draw(losses), io.StringIO()
+    with matplotlib.rc_context(RULES):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

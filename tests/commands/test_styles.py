@@ -1,11 +1,16 @@
 """Colors, blends, masks and transparency, from the command line to the picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import paint, refused
 from PIL import Image
 
 from style_transfer.method import color
+from style_transfer.optimization import job
+from style_transfer.runs.inputs import Inputs
+from style_transfer.settings import Settings
 
 FAST = ("--size", "64", "--epochs", "1", "--steps", "6")
 
@@ -55,6 +60,7 @@ def test_a_run_with_everything_is_resumed(run_main, content, style, small_weight
     flags = ("--content-mask", masks[0], "--style-mask", masks[1], "--style-mask", masks[1])
     flags += ("--blend", "0.7", "--blend", "0.3", "--preserve-color", "symmetric")
     flags += ("--style-loss", "wasserstein", "--weights", small_weights, "-o", "out")
+    flags += ("--style-layer", "block1_conv1", "--style-layer", "block3_conv1")
     pictures = ("-c", content, "-s", style, "-s", second)
     assert run_main(*pictures, *flags, *FAST).returncode == 0
     outcome = run_main("--resume", "out", "--epochs", "2")
@@ -62,19 +68,18 @@ def test_a_run_with_everything_is_resumed(run_main, content, style, small_weight
     assert (tmp_path / "cwd/out/frames/epoch_0002.png").exists()
 
 
-@pytest.mark.parametrize("statistic", ["wasserstein", "mean-std"])
-def test_a_blend_lies_between_its_styles(
-    run_main, content, style, small_weights, tmp_path, statistic
-):
+def test_a_blend_lies_between_its_styles(content, style, small_weights, tmp_path):
+    """The three runs share one engine."""
     second = paint(tmp_path / "second.png", 5, (72, 60))
-    flags = ("--weights", small_weights, *FAST, "--style-loss", statistic)
-    pictures = ("-c", content, "-s", style, "-s", second)
+    settings = Settings(
+        size=64, epochs=1, steps=6, style_loss="mean-std", weights=str(small_weights)
+    )
+    inputs, engines = Inputs(str(content), (str(style), str(second))), job.Engines()
     results = []
-    for blend in (("1", "0"), ("0.5", "0.5"), ("0", "1")):
-        shares = [word for share in blend for word in ("--blend", share)]
-        outcome = run_main(*pictures, *flags, *shares, "-o", blend[0])
-        assert outcome.returncode == 0, outcome.stderr
-        results.append(read(tmp_path / "cwd" / blend[0] / "result.png"))
+    for blend in ((1.0, 0.0), (0.5, 0.5), (0.0, 1.0)):
+        work = job.Job(inputs, replace(settings, blend=blend), tmp_path / str(blend))
+        assert [*job.perform(work, engines)][-1].finished
+        results.append(read(work.folder / "result.png"))
     first, middle, last = results
     assert np.abs(first - last).mean() > 0.005
     assert np.abs(first - middle).mean() < np.abs(first - last).mean()
@@ -109,8 +114,8 @@ def test_bad_combinations_are_refused(run_main, content, style, masks, tmp_path)
         ((*mask, "--style-mask", masks[1], "--style-mask", masks[1]), ("--style-mask",)),
         (("--content-mask", large), ("large.png", "99×99", "64×48")),
         (("--content-mask", "alpha"), ("photo.png", "no transparency")),
-        ((*mask, "--style-mask", red), ("no color",)),
-        ((*mask, "-s", style, "-s", style), ("2 regions", "3 styles")),
+        ((*mask, "--style-mask", red), ("red.png", "no color")),
+        ((*mask, "-s", style, "-s", style), ("content_mask.png", "2 regions", "3 styles")),
         (("--style-loss", "l2"), ("--style-loss", "l2")),
         (("--preserve-color", "lab"), ("--preserve-color", "lab")),
     ):

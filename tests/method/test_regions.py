@@ -1,11 +1,13 @@
 """Masks: their colors, soft edges, pairs, and what becomes of them in the layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import functions
 from style_transfer.method import regions
-from style_transfer.settings import LAYERS
+from style_transfer.method.architecture import ARCHITECTURES, VGG19
 
 
 def mask_of(*levels, height=24, width=48):
@@ -44,48 +46,55 @@ def test_memberships_follow_the_gray_level():
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-6)
 
 
+def test_a_mask_of_one_color_is_one_region():
+    pixels = mask_of(128)
+    colors = regions.find_colors(pixels)
+    assert len(colors) == 1
+    np.testing.assert_array_equal(regions.memberships(pixels, colors), np.ones((1, 24, 48, 1)))
+
+
 def test_without_style_masks_the_last_style_takes_the_brightest_region():
-    mask, styles = regions.pair(mask_of(0, 128, 255), [], (1.0, 1.0))
-    assert [shares for shares, _ in styles] == [(0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
-    assert all(each is None for _, each in styles)
-    np.testing.assert_array_equal(mask[0, 0, ::16], np.eye(3))
+    pixels = mask_of(0, 128, 255)
+    colors = regions.find_colors(pixels)
+    styles = regions.share_out(colors, (1.0, 1.0))
+    assert styles == [((0.0, 1.0, 0.0), None), ((0.0, 0.0, 1.0), None)]
+    np.testing.assert_array_equal(regions.memberships(pixels, colors)[0, 0, ::16], np.eye(3))
 
 
 def test_style_masks_pair_up_by_color():
     red, blue = (255, 0, 0), (0, 0, 255)
-    masks = [mask_of(blue, red), mask_of(red, (0, 255, 0))]
-    _, styles = regions.pair(mask_of(red, blue), masks, (0.7, 0.3))
     colors = regions.find_colors(mask_of(red, blue))
     places = {tuple(color): index for index, color in enumerate(colors)}
-    first, second = (shares for shares, _ in styles)
-    assert first == (0.7, 0.7)
-    assert second[places[red]] == 0.3 and second[places[blue]] == 0.0
-    np.testing.assert_array_equal(styles[0][1][0, 0, 0], np.eye(2)[places[blue]])
-    np.testing.assert_array_equal(styles[1][1][0, 0, -1], (0, 0))  # green is nobody's
+    both, mask = regions.match(mask_of(blue, red), 0.7, colors)
+    assert both == (0.7, 0.7)
+    np.testing.assert_array_equal(mask[0, 0, 0], np.eye(2)[places[blue]])
+    np.testing.assert_array_equal(mask[0, 0, -1], np.eye(2)[places[red]])
+    one, mask = regions.match(mask_of(red, (0, 255, 0)), 0.3, colors)
+    assert one[places[red]] == 0.3 and one[places[blue]] == 0.0
+    np.testing.assert_array_equal(mask[0, 0, 0], np.eye(2)[places[red]])
+    np.testing.assert_array_equal(mask[0, 0, -1], (0, 0))  # green is nobody's
 
 
 def test_pairs_that_cannot_be_are_refused():
+    colors = regions.find_colors(mask_of(0, 255))
     with pytest.raises(ValueError, match="2 regions, too few for 3 styles"):
-        regions.pair(mask_of(0, 255), [], (1.0, 1.0, 1.0))
+        regions.share_out(colors, (1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="no color of the content"):
-        regions.pair(mask_of(0, 255), [mask_of((255, 0, 0))], (1.0,))
-
-
-def test_receptive_fields():
-    """Counted by hand: 3 for a convolution, and each pooling doubles the stride."""
-    expected = {"block1_conv1": 3, "block1_conv2": 5, "block2_conv1": 10, "block3_conv1": 24}
-    expected |= {"block4_conv1": 68, "block5_conv1": 156, "block5_conv4": 252}
-    assert {name: regions.receptive_field(name) for name in expected} == expected
+        regions.match(mask_of((255, 0, 0)), 1.0, colors)
 
 
 @pytest.mark.parametrize("border", [0, 16])
-@pytest.mark.parametrize("layer", [name for name in LAYERS if name.endswith("_conv1")])
-def test_guides_have_the_shape_of_the_features(layer, border):
+@pytest.mark.parametrize("layer", [name for name in VGG19.layers if name.endswith("_conv1")])
+@pytest.mark.parametrize("network", ARCHITECTURES)
+def test_guides_have_the_shape_of_the_features(network, layer, border):
     mask = regions.memberships(mask_of(0, 255, height=50, width=70), [np.zeros(3), np.full(3, 255)])
-    model = functions.build_model((layer,), widths=(2, 2, 2, 2, 2))
+    architecture = replace(ARCHITECTURES[network], widths=(2, 2, 2, 2, 2))
+    model = functions.build_model((layer,), architecture)
     image = np.zeros((*mask.shape[:3], 3), np.float32)
-    shape = functions.look(model, image, border=border)[layer].shape
-    for (guide,) in regions.guide(mask, layer, border):
+    shape = functions.extract_features(model, image, border=border)[layer].shape
+    guides = regions.guides(mask, layer, architecture, border)
+    assert len(guides) == 2
+    for guide in guides:
         assert guide.shape == (*shape[:3], 1)
         assert np.min(guide) >= 0 and np.max(guide) <= 1 and np.max(guide) > 0
 
@@ -93,12 +102,20 @@ def test_guides_have_the_shape_of_the_features(layer, border):
 def test_features_that_see_beyond_the_edge_count_less():
     mask = np.zeros((1, 128, 128, 2), np.float32)
     mask[:, :, :64, 0] = mask[:, :, 64:, 1] = 1
-    (left,), (right,) = regions.guide(mask, "block3_conv1", 0)
-    left, right = (np.asarray(each)[0, 16, :, 0] for each in (left, right))
+    guides = regions.guides(mask, "block3_conv1", VGG19, 0)
+    left, right = (np.asarray(each)[0, 16, :, 0] for each in guides)
     assert left[:14].min() == 1 and left[16:].max() == 0
     assert left[15] < 0.5  # its neighbor is of the other region
     np.testing.assert_allclose(left, right[::-1], atol=1e-6)
 
 
+def test_a_small_region_keeps_what_it_has():
+    mask = np.zeros((1, 128, 128, 2), np.float32)
+    mask[:, 64:72, 64:72, 1] = 1
+    mask[..., 0] = 1 - mask[..., 1]
+    _, small = regions.guides(mask, "block3_conv1", VGG19, 0)
+    np.testing.assert_array_equal(small, mask[:, ::4, ::4, 1:])
+
+
 def test_no_mask_is_one_region_without_a_guide():
-    assert regions.guide(None, "block1_conv1", 16) == [()]
+    assert regions.guides(None, "block1_conv1", VGG19, 16) == [None]

@@ -1,18 +1,30 @@
 """The optimizers against SciPy, against the textbook recursion, and on nonsense."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import scipy.optimize
 import tensorflow as tf
-from conftest import SMALL_WIDTHS
+from conftest import SMALL_VGG19
 
 import functions
 from style_transfer.networks import weights
 from style_transfer.optimization import optimizers
+from style_transfer.optimization.targets import Style, compute_targets
+from style_transfer.runs import checkpoint
 from style_transfer.settings import Settings
 
+SHARES = (0.5, 0.375, 0.125)
 
+
+def found(total, gradient):
+    """What an evaluation returns; the terms are told apart by their shares of the total."""
+    return dict(losses=total * tf.constant(SHARES), total=total, gradient=gradient)
+
+
+@functools.cache
 def quadratic(count=60, condition=1e3, seed=0):
     """A convex problem whose minimum lies outside the box in some coordinates."""
     generator = np.random.default_rng(seed)
@@ -27,7 +39,7 @@ def quadratic(count=60, condition=1e3, seed=0):
         error = tf.reshape(image, [-1]) - tf.constant(centre, tf.float32)
         product = tf.linalg.matvec(tf.constant(matrix, tf.float32), error)
         total = 0.5 * tf.tensordot(error, product, 1)
-        return tf.stack([total, 0.0, 0.0, total]), tf.reshape(product, tf.shape(image))
+        return found(total, tf.reshape(product, tf.shape(image)))
 
     return value, evaluate
 
@@ -36,26 +48,34 @@ def image_of(count):
     return np.full((1, count // 3, 1, 3), 0.5, np.float32)
 
 
+@functools.cache
+def compiled(optimizer, evaluate):
+    """Compile a step, once for each optimizer and problem."""
+
+    @tf.function(autograph=False)
+    def step(state):
+        return functions.training_step(state, optimizer, evaluate)
+
+    return step
+
+
 def run(optimizer, evaluate, state, steps):
-    """Run the steps; return the state after them and all losses."""
-    train = functions.build_training(lambda image, _: evaluate(image), optimizer, state, ())
-    state, losses = train(state, (), tf.constant(steps))
-    return state, losses.numpy()
-
-
-def start(optimizer, evaluate, image):
-    """Return the state of an image that was evaluated."""
-    return run(optimizer, evaluate, optimizer.start(image), 1)[0]
+    """Take the steps; return the state after them and the total after each."""
+    totals = []
+    for _ in range(steps):
+        state = compiled(optimizer, evaluate)(state)
+        totals.append(state["total"].numpy())
+    return state, np.array(totals)
 
 
 def test_lbfgs_finds_the_constrained_minimum_that_scipy_finds():
     value, evaluate = quadratic()
     optimizer = optimizers.LBFGS()
-    state, losses = run(optimizer, evaluate, optimizer.start(image_of(60)), 151)
+    state, totals = run(optimizer, evaluate, optimizer.start(image_of(60)), 151)
     oracle = scipy.optimize.minimize(
         value, np.full(60, 0.5), jac=True, method="L-BFGS-B", bounds=[(0, 1)] * 60
     )
-    np.testing.assert_allclose(losses[-1, 3], oracle.fun, rtol=1e-4)
+    np.testing.assert_allclose(totals[-1], oracle.fun, rtol=1e-4)
     np.testing.assert_allclose(state["image"].numpy().ravel(), oracle.x, atol=2e-3)
     assert ((oracle.x == 0) | (oracle.x == 1)).any()  # the box does matter here
 
@@ -64,20 +84,21 @@ def test_lbfgs_on_a_style_transfer_is_as_good_as_scipy():
     settings = Settings()
     generator = np.random.default_rng(0)
     photo, painting = generator.random((2, 1, 32, 40, 3), np.float32)
-    model = functions.build_model(settings.layers, widths=SMALL_WIDTHS)
-    weights.draw(0, SMALL_WIDTHS).assign(model)
-    targets = functions.compute_targets(model, photo, [functions.Style(painting)], settings)
+    model = functions.build_model(settings.layers, SMALL_VGG19)
+    weights.draw(0, SMALL_VGG19).assign(model)
+    targets = compute_targets(model, photo, [Style(painting)], settings)
     evaluate_any = tf.function(functions.build_evaluation(model, settings))
+    factors = tf.constant([1.0, 200.0, 2.0])
 
     def evaluate(image):
-        return evaluate_any(image, targets)
+        return evaluate_any(image, targets, factors)
 
     def value(x):
-        losses, gradient = evaluate(tf.constant(x.reshape(photo.shape), tf.float32))
-        return float(losses[3]), gradient.numpy().ravel().astype(float)
+        each = evaluate(tf.constant(x.reshape(photo.shape), tf.float32))
+        return float(each["total"]), each["gradient"].numpy().ravel().astype(float)
 
-    optimizer = optimizers.LBFGS()
-    _, losses = run(optimizer, evaluate, optimizer.start(photo), 61)
+    optimizer = optimizers.LBFGS(history=20)
+    _, totals = run(optimizer, evaluate, optimizer.start(photo), 61)
     oracle = scipy.optimize.minimize(
         value,
         photo.ravel(),
@@ -86,8 +107,8 @@ def test_lbfgs_on_a_style_transfer_is_as_good_as_scipy():
         bounds=[(0, 1)] * photo.size,
         options={"maxfun": 60, "maxcor": 20},
     )
-    assert losses[-1, 3] < 1.3 * oracle.fun
-    assert losses[-1, 3] < 0.2 * losses[0, 3]
+    assert totals[-1] < 1.3 * oracle.fun
+    assert totals[-1] < 0.2 * totals[0]
 
 
 def two_loops(steps, changes, gradient, matrix):
@@ -133,10 +154,12 @@ def test_the_preconditioner_is_a_sum_over_coarser_versions(shape):
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("pairs", [1, 7, optimizers.HISTORY, 2 * optimizers.HISTORY + 3])
-def test_the_compact_product_is_the_two_loop_recursion(pairs):
+@pytest.mark.parametrize(
+    ("pairs", "history"), [(1, 20), (7, 20), (20, 20), (43, 20), (1, 1), (3, 1), (9, 4)]
+)
+def test_the_compact_product_is_the_two_loop_recursion(pairs, history):
     generator = np.random.default_rng(pairs)
-    state = optimizers.LBFGS().start(image_of(90))
+    state = optimizers.LBFGS(history=history).start(image_of(90))
     scales = np.linspace(1, 5, 90)
     steps = generator.normal(size=(pairs, 90))
     changes = steps * scales + 0.1 * generator.normal(size=(pairs, 90))
@@ -152,10 +175,10 @@ def test_the_compact_product_is_the_two_loop_recursion(pairs):
 
     for step, change in zip(steps, changes):
         before, after = at(0 * step, gradient - change), at(step, gradient)
-        state = optimizers.accept(state | after, *optimizers.compare(before, after))
-    kept = slice(-optimizers.HISTORY, None)
+        state = optimizers.remember(state | after, *optimizers.newest_pair(before, after))
+    kept = slice(-history, None)
     expected = two_loops(steps[kept], changes[kept], gradient, matrix)
-    move = optimizers.find_move(state).numpy().ravel()
+    move = optimizers.find_step(state).numpy().ravel()
     np.testing.assert_allclose(move, expected, atol=1e-3 * np.abs(expected).max())
 
 
@@ -167,13 +190,13 @@ def test_a_step_beyond_reason_is_taken_back_and_the_next_is_shorter():
         beyond = tf.reduce_max(image) > 0.55
         total = tf.where(beyond, np.inf, total)
         gradient = tf.where(beyond, np.nan, 2.0 * (image - 1.0))
-        return tf.stack([total, 0.0, 0.0, total]), gradient
+        return found(total, gradient)
 
     optimizer = optimizers.LBFGS()
-    state, losses = run(optimizer, evaluate, optimizer.start(image_of(30)), 30)
+    state, totals = run(optimizer, evaluate, optimizer.start(image_of(30)), 30)
     assert state["taken_back"] > 0
-    assert np.isfinite(losses).all()
-    assert (np.diff(losses[:, 3]) <= 0).all()
+    assert np.isfinite(totals).all()
+    assert (np.diff(totals) <= 0).all()
     assert 0.54 < state["image"].numpy().max() <= 0.55
 
 
@@ -181,10 +204,10 @@ def test_nothing_to_do_moves_nothing():
     optimizer = optimizers.LBFGS()
 
     def evaluate(image):
-        return tf.zeros(4), tf.zeros_like(image)
+        return found(tf.constant(0.0), tf.zeros_like(image))
 
-    state, losses = run(optimizer, evaluate, optimizer.start(image_of(30)), 3)
-    np.testing.assert_array_equal(losses, np.zeros((3, 4)))
+    state, totals = run(optimizer, evaluate, optimizer.start(image_of(30)), 3)
+    np.testing.assert_array_equal(totals, np.zeros(3))
     np.testing.assert_array_equal(state["image"], np.float32(0.5))
 
 
@@ -198,53 +221,100 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_the_first_step_evaluates_the_start_and_stays_there(optimizer):
     _, evaluate = quadratic()
-    state, losses = run(optimizer, evaluate, optimizer.start(image_of(60)), 1)
+    state, totals = run(optimizer, evaluate, optimizer.start(image_of(60)), 1)
     np.testing.assert_array_equal(state["image"], image_of(60))
-    np.testing.assert_array_equal(optimizer.picture(state), image_of(60))
-    expected, gradient = evaluate(tf.constant(image_of(60)))
-    np.testing.assert_allclose(losses[0], expected, rtol=1e-6)
-    np.testing.assert_allclose(state["gradient"], gradient, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(optimizer.shown_image(state), image_of(60))
+    expected = evaluate(tf.constant(image_of(60)))
+    assert totals[0] == state["total"]
+    for name, value in expected.items():
+        np.testing.assert_allclose(state[name], value, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_what_is_saved_and_put_back_goes_on_to_the_same_bits(optimizer):
+def test_what_is_saved_and_put_back_goes_on_to_the_same_bits(optimizer, tmp_path):
     _, evaluate = quadratic()
     state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 8)
-    saved = tf.nest.map_structure(lambda tensor: tensor.numpy(), state)
+    path = tmp_path / "checkpoint.npz"
+    saved = {name: tensor.numpy() for name, tensor in optimizers.flatten(state).items()}
+    checkpoint.write(path, saved, {})
     state, _ = run(optimizer, evaluate, state, 8)
-    restored = tf.nest.map_structure(tf.constant, saved)
+    example = optimizer.start(np.zeros_like(image_of(60)))
+    restored = optimizers.unflatten(checkpoint.read(path)[0], example)
     again, _ = run(optimizer, evaluate, restored, 8)
     tf.nest.map_structure(np.testing.assert_array_equal, again, state)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda arrays: arrays.pop("pairs.3"), "nothing as pairs.3"),
+        (lambda arrays: arrays.update(more=np.zeros(2)), "2 float64 as more, not nothing"),
+        (lambda arrays: arrays.update(image=image_of(57)), "1×19×1×3 float32 as image"),
+        (lambda arrays: arrays.update(losses=np.zeros(4, np.float32)), "4 float32 as losses"),
+        (lambda arrays: arrays.update(count=np.array(2.0)), "one float64 as count, not one int32"),
+    ],
+)
+def test_what_is_not_of_this_state_is_refused(change, named):
+    state = optimizers.LBFGS(history=5).start(image_of(60))
+    arrays = {name: tensor.numpy() for name, tensor in optimizers.flatten(state).items()}
+    optimizers.unflatten(arrays, state)
+    change(arrays)
+    with pytest.raises(checkpoint.CheckpointError, match=named):
+        optimizers.unflatten(arrays, state)
+
+
+def test_another_history_is_refused():
+    state, other = (optimizers.LBFGS(history=each).start(image_of(60)) for each in (5, 6))
+    arrays = {name: tensor.numpy() for name, tensor in optimizers.flatten(state).items()}
+    with pytest.raises(checkpoint.CheckpointError, match="pairs.5"):
+        optimizers.unflatten(arrays, other)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_pixels_stay_in_range(optimizer):
     _, evaluate = quadratic(seed=3)
     state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 20)
-    for image in (state["image"], optimizer.picture(state)):
+    for image in (state["image"], optimizer.shown_image(state)):
         assert np.min(image) >= 0 and np.max(image) <= 1
 
 
-def test_a_reconsidered_state_is_evaluated_where_it_is_and_keeps_its_history():
+def test_a_reweighted_state_is_evaluated_where_it_is_and_keeps_its_history():
     _, evaluate = quadratic()
     _, other = quadratic(seed=1)
-    optimizer = optimizers.LBFGS()
+    optimizer = optimizers.LBFGS(history=20)
     before, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 9)
-    state, losses = run(optimizer, other, optimizer.reconsider(before), 1)
+    state, totals = run(optimizer, other, optimizer.reweighted(before), 1)
     np.testing.assert_array_equal(state["image"], before["image"])
-    expected, gradient = other(state["image"])
-    np.testing.assert_allclose(losses[0], expected, rtol=1e-6)
-    image = state["image"].numpy()
+    expected = other(state["image"])
+    np.testing.assert_allclose(totals[0], expected["total"], rtol=1e-6)
+    image, gradient = state["image"].numpy(), expected["gradient"].numpy()
     held = ((image <= 0) & (gradient > 0)) | ((image >= 1) & (gradient < 0))
     gradient = np.where(held, 0, gradient)
     np.testing.assert_allclose(state["gradient"], gradient, rtol=1e-5, atol=1e-5)
     assert state["count"] == before["count"] > 0
     tf.nest.map_structure(np.testing.assert_array_equal, state["pairs"], before["pairs"])
-    pairs = np.stack(state["pairs"]).reshape(optimizers.HISTORY, 2, -1)
+    pairs = np.stack(state["pairs"]).reshape(20, 2, -1)
     products = (pairs @ gradient.ravel()).T  # of each s and z with the gradient
     np.testing.assert_allclose(state["products"], products, rtol=1e-4, atol=1e-4)
-    _, losses = run(optimizer, other, state, 100)
-    assert losses[-1, 3] < 0.5 * losses[0, 3]
+    _, totals = run(optimizer, other, state, 100)
+    assert totals[-1] < 0.5 * totals[0]
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0, 10.0])
+def test_the_first_move_of_a_reweighted_state_is_half_as_long(factor):
+    """Whether the losses have got more weight or less, the history stays as good as it was."""
+    _, evaluate = quadratic()
+
+    def weighted(image):
+        each = evaluate(image)
+        return found(factor * each["total"], factor * each["gradient"])
+
+    optimizer = optimizers.LBFGS()
+    before, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 9)
+    state, _ = run(optimizer, weighted, optimizer.reweighted(before), 1)
+    assert state["count"] == before["count"]
+    steps = [optimizer.move(each)["image"] - each["image"] for each in (before, state)]
+    np.testing.assert_allclose(steps[1], 0.5 * factor * steps[0], rtol=1e-3, atol=1e-5 * factor)
 
 
 def test_adam_is_that_of_keras():
@@ -255,7 +325,7 @@ def test_adam_is_that_of_keras():
     state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 13)
     oracle, image = keras.optimizers.Adam(0.002, **arguments), tf.Variable(image_of(60))
     for _ in range(12):
-        oracle.apply([evaluate(image)[1]], [image])
+        oracle.apply([evaluate(image)["gradient"]], [image])
     assert 0 < image.numpy().min() < 0.49 < 0.51 < image.numpy().max() < 1  # nothing was clipped
     np.testing.assert_allclose(state["image"], image, rtol=1e-5)
 
@@ -263,11 +333,11 @@ def test_adam_is_that_of_keras():
 def test_the_average_is_the_weighted_mean_of_the_images():
     _, evaluate = quadratic()
     optimizer = OPTIMIZERS["average"]
-    state = start(optimizer, evaluate, image_of(60))
+    state, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 1)
     images = []
     for _ in range(7):
         state, _ = run(optimizer, evaluate, state, 1)
         images.append(state["image"].numpy())
     expected = np.average(images, axis=0, weights=0.9 ** np.arange(6, -1, -1.0))
-    np.testing.assert_allclose(optimizer.picture(state), expected, rtol=1e-5)
+    np.testing.assert_allclose(optimizer.shown_image(state), expected, rtol=1e-5)
     assert np.abs(expected - images[-1]).max() > 1e-3

@@ -1,11 +1,11 @@
-"""The plan of a run: sizes, epochs, time and memory."""
+"""The plan of a run: sizes, epochs, warm-up, when a scale is left, and time."""
 
 import numpy as np
 import pytest
 
 from style_transfer.optimization import schedule
 from style_transfer.optimization.schedule import Scale
-from style_transfer.settings import VGG19_WIDTHS, Settings
+from style_transfer.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,18 @@ def test_a_run_fitted_into_a_budget_takes_that_time():
     assert schedule.fit_into(0.001, scales, 0.02, Settings()).steps == 1
 
 
-def test_memory_grows_with_the_pixels_and_the_network():
-    small, large = (
-        schedule.estimate_memory((side, side), VGG19_WIDTHS, Settings()) for side in (256, 512)
-    )
-    np.testing.assert_allclose(
-        (large - schedule.LIBRARIES) / (small - schedule.LIBRARIES), 4, rtol=1e-6
-    )
-    narrow = schedule.estimate_memory((512, 512), (16, 32, 64, 128, 128), Settings())
-    assert narrow < large
+@pytest.mark.parametrize(
+    ("patience", "totals", "settled"),
+    [
+        (1, [10.0], False),
+        (1, [10.0, 9.98], False),
+        (1, [10.0, 9.995], True),
+        (1, [10.0, 11.0], True),
+        (2, [10.0, 9.995], False),
+        (2, [10.0, 9.995, 9.992], True),
+        (2, [10.0, 9.995, 9.98], False),
+        (0, [10.0, 10.0, 10.0], False),
+    ],
+)
+def test_a_loss_that_has_settled(patience, totals, settled):
+    assert schedule.has_settled(totals, patience) == settled

@@ -1,5 +1,6 @@
-"""The benchmark measures what it says: baseline, arithmetic, races, bookkeeping. Never a time."""
+"""The benchmark measures what it says: baseline, turns, races, whole processes. Never a time."""
 
+import math
 import subprocess
 import sys
 
@@ -7,19 +8,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
-from conftest import ROOT, SMALL_WIDTHS
+from conftest import ROOT, SMALL_VGG19
 
 import functions
 from style_transfer.networks import weights
-from style_transfer.optimization import transfer
+from style_transfer.optimization.engine import build_network
+from style_transfer.settings import Settings
 from tools import benchmark, evaluations, jobs, races, textbook
+from tools.judge import Judge
+
+SHALLOW = dict(content_layers=("block2_conv1",), style_layers=("block1_conv1",), scales="1")
+SMALL = weights.draw(0, SMALL_VGG19)
 
 
 @pytest.fixture(scope="module")
 def full():
     """(weights, network): the textbook's VGG19 with random weights."""
-    drawn = weights.draw(0)
-    return drawn, textbook.build_network(drawn.layers)
+    drawn = weights.load("random")
+    return drawn, textbook.build_network(drawn)
 
 
 def picture(seed, height=32, width=48):
@@ -28,28 +34,18 @@ def picture(seed, height=32, width=48):
     return smooth.clip(0, 1).astype(np.float32)
 
 
-def test_the_textbook_gram_matrix_is_the_formula():
-    features = np.random.default_rng(0).normal(size=(1, 3, 4, 5)).astype(np.float32)
-    expected = np.zeros((1, 5, 5))
-    for row in range(3):
-        for column in range(4):
-            expected[0] += np.outer(features[0, row, column], features[0, row, column])
-    gram = textbook.gram_matrix(tf.constant(features))
-    np.testing.assert_allclose(gram, expected / 12, rtol=1e-5)
-
-
 def test_the_textbook_network_is_the_same_vgg19_as_ours(full):
     drawn, network = full
-    names = (*textbook.STYLE_LAYERS, textbook.CONTENT_LAYER)
-    model = functions.build_model(names)
+    model = functions.build_model(textbook.LAYERS)
     drawn.assign(model)
     features = model(picture(1))
     grams, content = textbook.extract(network, tf.constant(picture(1)))
-    largest = np.abs(features[names[-1]]).max()
-    np.testing.assert_allclose(content, features[names[-1]], atol=1e-4 * largest)
-    for name, gram in zip(names, grams):
-        ours = functions.gram_matrix(features[name])
-        np.testing.assert_allclose(gram[0], ours, atol=1e-4 * np.abs(ours).max())
+    deepest = features["block5_conv2"]
+    np.testing.assert_allclose(content, deepest, atol=1e-4 * np.abs(deepest).max())
+    assert len(grams) == 5
+    for block, gram in enumerate(grams, start=1):
+        ours = functions.gram_matrix(features[f"block{block}_conv1"])
+        np.testing.assert_allclose(gram, ours, atol=1e-4 * np.abs(ours).max())
 
 
 def test_the_textbook_loss_is_the_tutorials(full):
@@ -65,31 +61,19 @@ def test_the_textbook_loss_is_the_tutorials(full):
     assert float(loss(tf.constant(image))) == pytest.approx(expected + 30 * variation, rel=1e-4)
 
 
-def test_the_textbook_step_lowers_its_loss_and_stays_in_range(full):
-    image = tf.Variable(picture(1))
-    loss = textbook.build_loss(full[1], tf.constant(picture(2)), tf.constant(picture(3)))
-    step = textbook.build_step(image, loss, textbook.build_adam())
-    losses = [float(step()) for _ in range(6)]
-    assert losses[-1] < 0.9 * losses[0]
-    assert image.numpy().min() >= 0 and image.numpy().max() <= 1
-
-
-def test_operations_are_counted_as_by_hand():
-    # One block of two convolutions, 3 → 4 → 4 channels at 8·12 positions, the second with a
-    # Gram matrix of 4²; then one of 4 → 5 channels at half of it, rounded down.
-    widths = (4, 5, 6, 7, 8)
-    first = 96 * (9 * 3 * 4 + 9 * 4 * 4 + 4 * 4)
-    layers = ("block1_conv2",)
-    assert textbook.count_operations((8, 12), layers, layers, widths=widths) == 4 * first
-    layers = ("block1_conv2", "block2_conv1")
-    count = textbook.count_operations((9, 13), layers, layers[:1], widths=widths)
-    assert count == 4 * (9 * 13 * (9 * 3 * 4 + 9 * 4 * 4 + 4 * 4) + 4 * 6 * 9 * 4 * 5)
-
-
-def test_vgg19_takes_as_many_operations_as_published():
-    # 19.6 · 10⁹ multiply-adds for 224 × 224, 0.12 · 10⁹ of them in the fully connected layers.
-    deepest = ("block5_conv4",)
-    assert textbook.count_operations((224, 224), deepest, ()) / 4 == pytest.approx(19.5e9, rel=0.01)
+def test_the_textbook_step_is_one_of_keras_adam_clipped():
+    image, target = picture(1), tf.constant(picture(2))
+    image[0, :4] = 0.0
+    moved, ours = tf.Variable(image), tf.Variable(image)
+    adam = textbook.build_adam()
+    step = textbook.build_step(moved, lambda image: tf.reduce_sum((image - target) ** 2), adam)
+    theirs = tf.keras.optimizers.Adam(0.02, beta_1=0.99, epsilon=0.1)
+    for _ in range(3):
+        before = ours.numpy()
+        assert float(step()) == pytest.approx(np.sum((before - target) ** 2), rel=1e-5)
+        theirs.apply_gradients([(2 * (ours - target), ours)])
+        ours.assign(np.clip(ours, 0, 1))
+        np.testing.assert_allclose(moved, ours, atol=1e-6)
 
 
 def test_contestants_take_turns():
@@ -106,22 +90,34 @@ def test_ratios_are_taken_turn_by_turn():
     assert evaluations.median_ratio([1.0, 10.0, 1.2], [2.0, 20.0, 2.0]) == 0.5
 
 
-def test_a_rate_counts_the_operations_of_the_picture_with_its_border():
-    small, effort = weights.draw(0, SMALL_WIDTHS), benchmark.Effort(turns=1, least=0, matrix=64)
-    pair = picture(2, height=40), picture(3)
-    rows = evaluations.measure_rate({"small": small}, *pair, effort)
-    settings = evaluations.Settings()
-    arguments = settings.layers, settings.style_layer_weights
-    # 40 + 2 · 4 = 48 is a multiple of 16, 48 + 2 · 4 = 56 becomes 64.
-    expected = textbook.count_operations((48, 64), *arguments, widths=SMALL_WIDTHS)
-    for _, _, work, rate, peak, share in rows:
-        assert work == pytest.approx(expected / 1e9)
-        assert share == pytest.approx(rate / peak)
+def test_what_is_timed_is_what_the_program_does():
+    pair, settings = (picture(2), picture(3)), Settings(warmup=0, precision="float32", **SHALLOW)
+    evaluate, step = evaluations.build_ours(SMALL, *pair, settings)
+    before = evaluate() @ [1.0, 200.0, 2.0]
+    judge = Judge(build_network(SMALL, settings, "float32"), *pair, settings)
+    assert before == pytest.approx(judge.total(pair[0]), rel=1e-5)
+    for _ in range(5):
+        (after,) = step()
+    assert after @ [1.0, 200.0, 2.0] < 0.9 * before
 
 
-def test_growth_in_proportion_to_the_pixels_has_the_exponent_1():
-    rows = [(side, side**2, 7.0 * side**2, 7.0) for side in (1, 2, 4)]
-    assert evaluations.growth(rows) == pytest.approx(1)
+def test_each_network_is_measured_against_the_textbook(monkeypatch):
+    made = {"full": 4.0, "compact": 0.5}  # what stands for weights is how slow they are
+
+    def take_turns(contestants, effort):
+        return {name: [call(), 2 * call()] for name, call in contestants.items()}
+
+    monkeypatch.setattr(evaluations, "take_turns", take_turns)
+    monkeypatch.setattr(evaluations, "choose_precision", lambda _: "bfloat16")
+    monkeypatch.setattr(evaluations, "build_textbook_step", lambda slow, *_: lambda: slow)
+    monkeypatch.setattr(
+        evaluations, "build_ours", lambda slow, *_: (lambda: slow / 2, lambda: slow)
+    )
+    rows = evaluations.measure(made, None, None, benchmark.QUICK)
+    assert len(rows) == 1 + 2 * 2 * 2
+    assert rows[0] == (evaluations.TEXTBOOK, 6000.0, "4000 to 8000", 1.0)
+    assert ("evaluation, compact VGG19, bfloat16", 375.0, "250 to 500", 1 / 16) in rows
+    assert ("training step, full VGG19, float32", 6000.0, "4000 to 8000", 1.0) in rows
 
 
 def laps(name, order, shares, losses):
@@ -139,19 +135,16 @@ def test_the_one_that_is_behind_is_next_and_the_judge_decides():
         "b": laps("b", order, (0.2, 0.4, 1.0), (6.0, 5.0, 1.0)),
     }
     records = races.compete(contestants, judge=float)
-    assert order == list("abbab") or order == list("abbba")
+    assert "".join(order) == "abbba"
     np.testing.assert_allclose(records["a"], [[1, 2, 3, 4], [48, 24, 24, 12]])
     assert races.seconds_to(records["a"], 24.0) == 2
     assert races.seconds_to(records["a"], 1.0) == float("inf")
-    assert races.loss_at(records["a"], 3.5) == 24
-    assert races.loss_at(records["a"], 0.0) == 48
 
 
 def test_a_race_ends_with_the_losses_of_the_pictures():
-    pair = weights.draw(0, SMALL_WIDTHS), picture(2), picture(3)
-    shallow = dict(content_layers=("block2_conv1",), style_layers=("block1_conv1",))
-    settings = races.Settings(epochs=2, steps=4, **shallow)
-    judge = races.build_judge(*pair, settings)
+    content, style = picture(2), picture(3)
+    settings = Settings(epochs=2, steps=4, **SHALLOW)
+    judge = Judge(build_network(SMALL, settings, "float32"), content, style, settings)
     pictures = {"ours": [], "textbook": []}
 
     def watch(name, way):
@@ -160,46 +153,63 @@ def test_a_race_ends_with_the_losses_of_the_pictures():
             yield lap
 
     ways = {
-        "ours": races.run_ours(*pair, settings),
-        "textbook": races.run_textbook(*pair, settings, steps=30),
+        "ours": races.run_ours(SMALL, content, style, settings),
+        "textbook": races.run_textbook(judge.loss, content, steps=30),
     }
-    records = races.compete({name: watch(name, way) for name, way in ways.items()}, judge)
+    records = races.compete({name: watch(name, way) for name, way in ways.items()}, judge.total)
     for name, (seconds, losses) in records.items():
-        assert losses[-1] == pytest.approx(judge(pictures[name][-1]), rel=1e-5)
-        assert losses[-1] < 0.9 * judge(pair[1])
+        assert losses[-1] == pytest.approx(judge.total(pictures[name][-1]), rel=1e-5)
+        assert losses[-1] < 0.9 * judge.total(content)
         assert (np.diff(seconds) > 0).all() and len(seconds) == len(losses)
     assert len(records["ours"][0]) == 1 + 2 * 4  # the start, and every step
 
 
-def test_the_ledger_misses_no_part_of_a_run(content, style, small_weights, tmp_path):
-    pair, folder = (content, style), tmp_path / "run"
-    arguments = jobs.build_arguments(pair, small_weights, folder, size=64, epochs=2, steps=3)
-    arguments += ["--content-layer", "block2_conv1", "--style-layer", "block1_conv1"]
-    before = transfer.Transfer.run
-    seconds = jobs.measure_shares(arguments)
-    assert transfer.Transfer.run is before
-    assert (folder / "result.png").exists()
-    assert len(seconds) == 6 and seconds["evaluations"] > 0
+def test_a_process_is_observed_from_its_start_to_its_end():
+    child = "import sys; print('a', file=sys.stderr, flush=True); sys.exit({})"
+    seen = jobs.observe([sys.executable, "-c", child.format(0)])
+    assert 0 < seen.until("a") <= seen.seconds and math.isnan(seen.until("b"))
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        jobs.observe([sys.executable, "-c", child.format(3)])
+    assert failed.value.returncode == 3 and failed.value.stderr == "a"
 
 
 def test_memory_is_that_of_the_child():
     child = "(sys.executable, '-c', \"x = b'x' * 200_000_000\")"
-    code = f"import sys; from tools import jobs; print(jobs.measure_memory({child}))"
-    # In a process of its own: a child is never smaller than who started it, here TensorFlow.
+    code = f"import sys; from tools import jobs; print(jobs.observe({child}).gigabytes)"
+    # From a process of its own: a child is never smaller than who started it, here TensorFlow.
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert 0.2 < float(result.stdout) < 0.3
 
 
+def test_the_program_takes_the_command(monkeypatch, content, style):
+    from style_transfer.commands import paint
+
+    seen = []
+    monkeypatch.setattr(
+        paint, "repaint", lambda given, settings, *_: seen.append((given, settings))
+    )
+    command = jobs.build_command((content, style), "compact", "run", size=64, epochs=2, steps=3)
+    result = CliRunner().invoke(paint.command, command[2:], catch_exceptions=False)
+    assert result.exit_code == 0
+    given, settings, *_ = seen[0]
+    assert given.content == (str(content),) and given.style == (str(style),) and given.overwrite
+    assert given.output == "run" and settings.enlarge and settings.weights == "compact"
+    assert (settings.size, settings.epochs, settings.steps) == (64, 2, 3)
+
+
 def test_an_unknown_section_is_refused():
-    result = CliRunner().invoke(benchmark.main, ["--sections", "rate,nonsense"])
+    result = CliRunner().invoke(benchmark.main, ["--sections", "runs,nonsense"])
     assert result.exit_code == 2 and "nonsense" in result.output
 
 
-def test_it_prints_tables():
-    command = [sys.executable, "tools/benchmark.py", "--quick", "--size", "64"]
-    command += ["--sections", "optimizers"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    header, table = result.stdout.split("###")
+def test_it_prints_tables_in_an_order_of_its_own(monkeypatch):
+    monkeypatch.setattr(jobs, "observe", lambda _: jobs.Observed([("epoch 1/10", 4.0)], 5.0, 0.75))
+    row = ("defaults", math.inf, 0.12345, 0.5, 10.0)
+    monkeypatch.setattr(races, "compare_with_textbook", lambda *_: [row])
+    arguments = ["--quick", "--size", "64", "--sections", "time-to-loss,runs"]
+    result = CliRunner().invoke(benchmark.main, arguments, catch_exceptions=False)
+    header, runs, races_table = result.stdout.split("###")
     assert "threads" in header and "tensorflow" in header and "not to be quoted" in header
-    assert len([line for line in table.splitlines() if line.startswith("| temple")]) == 3
+    assert "64 px" in runs and "| compact VGG19 | 4 | 5 | 0.75 |" in runs
+    assert "| temple, night_strokes | defaults | never | 0.123 | 0.5 | 10 |" in races_table

@@ -2,6 +2,7 @@ const frames = [...document.querySelectorAll("#frames img")];
 const slider = document.getElementById("slider");
 const chart = document.getElementById("chart");
 const cursor = document.getElementById("cursor");
+const values = [...document.querySelectorAll(".readout dd")];
 
 function nearest(distance) {
   const distances = frames.map((frame) => distance(frame.dataset));
@@ -10,13 +11,14 @@ function nearest(distance) {
 
 function showFrame(index) {
   const data = frames[index].dataset;
+  const losses = data.losses.split(" ");
   showOnly(frames, index);
   document.getElementById("position").textContent = `${data.epoch} of ${frames.at(-1).dataset.epoch}`;
-  slider.setAttribute("aria-valuetext", `epoch ${data.epoch}, total loss ${data.total}`);
+  slider.setAttribute("aria-valuetext", `epoch ${data.epoch}, total loss ${losses.at(-1)}`);
   cursor.style.left = `${data.place}%`;
-  for (const value of document.querySelectorAll("[data-loss]")) {
-    value.textContent = data[value.dataset.loss];
-  }
+  values.forEach((value, each) => {
+    value.textContent = losses[each];
+  });
 }
 
 const goTo = makePlayer(

@@ -1,5 +1,6 @@
-"""A training run of the compact VGG19: first each layer by itself, then all together."""
+"""How far the compact VGG19 is: first each layer learns by itself, then all together."""
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import keras
 import numpy as np
 
 import functions
+from style_transfer.method.architecture import VGG19
 from tools import crops, layerwise
-from tools.student import Distillation
+from tools.student import JointModel
 from tools.teachers import border
 
 # Lower layers have more positions in a picture and fewer weights to learn from them: sides of
@@ -20,8 +22,8 @@ SCALE_CROPS = 32  # that the teacher's root mean squares are taken from
 SCALE_BATCH = 10**9  # the number of the batch that these are; no step reaches it
 
 
-class Training:
-    """A training run: student, teacher, pictures, and how far it is.
+class Distillation:
+    """A student that learns from a teacher: both, the pictures, and how far it is.
 
     Args:
         pictures: (training, held_out) from `crops.load_pictures`.
@@ -35,6 +37,7 @@ class Training:
     def __init__(self, pictures, teacher, *, widths, size, seed, checkpoint):
         self.training, self.held_out = pictures
         self.teacher, self.widths, self.size, self.seed = teacher, widths, size, seed
+        self.architecture = dataclasses.replace(VGG19, widths=widths)
         self.names = tuple(teacher.output)
         self.checkpoint = Path(checkpoint)
         self.arrays = {}  # {name: [kernel, bias] or [kernel, bias, head kernel, head bias]}
@@ -50,7 +53,7 @@ class Training:
         return self.dataset(pictures, size=size, batch=count, first=number, count=1)[0][0]
 
     def dataset(self, pictures, *, size=None, batch, first, count):
-        """Return the crops that belong to this training's seed."""
+        """Return the crops that belong to this student's seed."""
         size = size or self.size
         return crops.Crops(
             pictures, size=size, batch=batch, first=first, count=count, seed=self.seed
@@ -58,7 +61,7 @@ class Training:
 
     def student(self):
         """Build the student with the weights that it has by now."""
-        model = functions.build_model(self.names, widths=self.widths)
+        model = functions.build_model(self.names, self.architecture)
         for name, arrays in self.arrays.items():
             model.get_layer(name).set_weights(arrays[:2])
         return model
@@ -66,7 +69,7 @@ class Training:
     def layer_round(self, name, *, round_number, crop_count, rate, steps):
         """Train one layer on a set of fresh crops: a unit of the first half."""
         keras.utils.set_random_seed(self.seed + self.done)
-        block = int(name[5])
+        block = VGG19.block(name)
         size, count = min(self.size, SIZES[block]), max(2, round(SHARES[block] * crop_count))
         images = self.crops(count, number=self.done, size=size)
         student = self.student()
@@ -78,7 +81,7 @@ class Training:
         self.arrays[name] = layerwise.train_layer(
             features,
             targets,
-            filters=self.widths[block - 1],
+            filters=self.architecture.width(name),
             start=self.arrays.get(name),
             rate=rate * 0.3**round_number,
             steps=steps,
@@ -99,7 +102,7 @@ class Training:
     def joint(self, rate=0.0):
         """Build the model that trains all layers together, in the state that it has by now."""
         heads = {name: arrays[2:] for name, arrays in self.arrays.items() if arrays[2:]}
-        model = Distillation(self.student(), self.teacher, scales=self.scales, heads=heads)
+        model = JointModel(self.student(), self.teacher, scales=self.scales, heads=heads)
         model.compile(keras.optimizers.Adam(rate), jit_compile=layerwise.COMPILE)
         model.optimizer.build(model.trainable_variables)
         for variable, value in zip(model.optimizer.variables, self.optimizer_state):
@@ -149,7 +152,7 @@ class Training:
         """Go on where `save` was last called.
 
         Raises:
-            ValueError: the checkpoint is of a training with other settings.
+            ValueError: the checkpoint is of a student with other settings.
         """
         with np.load(self.checkpoint) as state:
             for name in ("widths", "size", "seed"):
@@ -175,7 +178,7 @@ def cut(features, edge):
 
 
 def plan(names, *, again=None, rounds, crop_count, rate, layer_steps, steps, batch, joint_rate):
-    """Yield each unit of work: (its label, a function that takes the `Training`).
+    """Yield each unit of work: (its label, a function that takes the `Distillation`).
 
     Args:
         names: the layers, from the image upwards.
@@ -191,7 +194,7 @@ def plan(names, *, again=None, rounds, crop_count, rate, layer_steps, steps, bat
             options = dict(round_number=number, crop_count=crop_count, rate=rate, steps=layer_steps)
             yield (
                 f"{name}, round {number + 1}",
-                lambda training, name=name, options=options: training.layer_round(name, **options),
+                lambda run, name=name, options=options: run.layer_round(name, **options),
             )
     for first in range(0, steps, UNIT):
         progress = first / steps
@@ -203,5 +206,5 @@ def plan(names, *, again=None, rounds, crop_count, rate, layer_steps, steps, bat
         )
         yield (
             f"all layers, step {first + options['count']}",
-            lambda training, options=options: training.joint_steps(**options),
+            lambda run, options=options: run.joint_steps(**options),
         )

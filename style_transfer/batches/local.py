@@ -1,0 +1,88 @@
+"""Jobs one after the other in this process; one that fails does not stop the others."""
+
+import dataclasses
+import os
+
+from style_transfer import files
+from style_transfer.errors import BatchError, ComputationError, SettingsError
+from style_transfer.optimization import job as jobs
+from style_transfer.optimization.events import JobFailed, JobSkipped, JobStarted
+from style_transfer.runs import folder as folders
+from style_transfer.runs import record as records
+
+FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
+
+
+class Batch:
+    """Jobs that share an engine. What is done is not done again.
+
+    Args:
+        entries: `plan.Entry`s.
+        overwrite: do again what is done, too.
+        keep_checkpoints: whether a run that is over may still be continued.
+    """
+
+    def __init__(self, entries, *, overwrite=False, keep_checkpoints=False):
+        self.entries = entries
+        self.overwrite = overwrite
+        self.keep_checkpoints = keep_checkpoints
+        self.engines = jobs.Engines()
+
+    def perform(self, *, should_stop=lambda: False, downloading=None):
+        """Do the jobs: a generator of the events of all of them, see `job.perform`."""
+        for number, entry in enumerate(self.entries, start=1):
+            if should_stop():
+                return
+            yield JobStarted(number, len(self.entries), entry.label)
+            try:
+                yield from self.perform_one(entry, should_stop, downloading)
+            except FAILURES as error:
+                # As text: the error itself would keep the pictures of the failed job in memory.
+                yield JobFailed(entry.label, str(error))
+
+    def perform_one(self, entry, should_stop, downloading):
+        """Do one job, continue it, or see that it is done."""
+        job = entry.job
+        if self.overwrite or not (job.folder / records.NAME).exists():
+            paths = dict(job.inputs.items()).values()
+            folders.check_folder(job.folder, paths, overwrite=self.overwrite)
+        else:
+            check_same(job)
+            if records.is_finished(job.folder):
+                yield JobSkipped(entry.label)
+                return
+            job = jobs.resume(job.folder, animations=job.animations)
+        yield from jobs.perform(job, self.engines, should_stop=should_stop, downloading=downloading)
+        if not self.keep_checkpoints and records.is_finished(job.folder):
+            # A sweep of them would fill the disk.
+            (job.folder / folders.CHECKPOINTS[0]).unlink(missing_ok=True)
+
+
+def check_same(job):
+    """Raise FileError if the folder of a job holds a run with other settings or pictures."""
+    record, settings = records.read_folder(job.folder)
+    wanted = dataclasses.replace(job.settings, weights=settings.weights)
+    recorded = records.locate_inputs(record, {}, is_trusted=records.is_local)
+    same_pictures = resolve(recorded) == resolve(job.inputs)
+    # `auto` is recorded as what was found.
+    same_weights = job.settings.weights in ("auto", settings.weights)
+    if settings != wanted or not same_weights or not same_pictures:
+        remedy = "choose another --output, or add --overwrite"
+        raise files.FileError(job.folder, "holds a run with other settings", remedy)
+
+
+def resolve(inputs):
+    """Return the `Inputs` with their paths made absolute, symbolic links followed."""
+    return inputs.map(os.path.realpath)
+
+
+def check_failures(failures, count):
+    """Raise BatchError, which names the jobs that failed, if any did.
+
+    Args:
+        failures: `JobFailed`s.
+        count: of all jobs.
+    """
+    if failures:
+        lines = "; ".join(f"{each.label}: {each.error}" for each in failures)
+        raise BatchError(f"{len(failures)} of {count} runs failed ({lines})")

@@ -1,0 +1,73 @@
+"""What computes: a GPU that is known to work, or the processor; and how precisely."""
+
+import contextlib
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Device:
+    """What computes.
+
+    Attributes:
+        name: for people.
+        is_gpu: whether it is a GPU.
+        notice: what the user should know about the choice, if anything.
+    """
+
+    name: str
+    is_gpu: bool = False
+    notice: str = ""
+
+    def scope(self):
+        """Return a context in which this thread computes there."""
+        # Without a notice the device is where TensorFlow computes anyway.
+        return tf.device("/CPU:0") if self.notice else contextlib.nullcontext()
+
+
+@functools.cache
+def find_device():
+    """Return the first GPU if it computes, else the processor; asked once a process."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    processor = f"CPU, {threads} threads"
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return Device(processor)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    name = details.get("device_name", "GPU")
+    try:
+        try_gpu()
+    except tf.errors.OpError as error:
+        reason = str(error.message).partition("\n")[0]
+        notice = f"{name} cannot compute ({reason}); the processor does, which is slower"
+        return Device(processor, notice=notice)
+    return Device(name, is_gpu=True)
+
+
+def try_gpu():
+    """Compute a little on the GPU: TensorFlow may have no kernels for it (CUDA_ERROR_INVALID_PTX).
+
+    Raises:
+        tf.errors.OpError: it cannot.
+    """
+    with tf.device("/GPU:0"):
+        image, kernel = tf.ones((1, 8, 8, 3)), tf.ones((3, 3, 3, 4))
+        tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"))).numpy()
+
+
+def choose_precision(settings):
+    """Return what the convolutions compute in: `float32`, `bfloat16` or `float16`.
+
+    `auto` is bfloat16 on a processor with instructions for it (without them it is emulated, and
+    slower), else float32. On a GPU, too: float16 was tested on processors only.
+    """
+    if settings.precision != "auto":
+        return settings.precision
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    has_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(flags) and not find_device().is_gpu
+    return "bfloat16" if has_bfloat16 else "float32"

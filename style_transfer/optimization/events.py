@@ -1,0 +1,121 @@
+"""What a job tells on its way, for whoever shows it: a terminal, a page, a notebook."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Loading:
+    """TensorFlow is about to be imported, which takes some seconds."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the user should know: one line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What will be computed, with what, and what it will cost.
+
+    Attributes:
+        network: name of the weights.
+        size: (width, height) of the result.
+        precision: of the convolutions.
+        device: name of what computes.
+        settings: of the run; a time budget may have changed the steps.
+        terms: names of the losses.
+        sides: longer sides of the sizes that the run goes through.
+        seconds: estimated, for the steps to come.
+        memory: estimated peak, in bytes.
+        steps_done: of a run that is continued, else 0.
+    """
+
+    network: str
+    size: tuple[int, int]
+    precision: str
+    device: str
+    settings: object
+    terms: tuple[str, ...]
+    sides: tuple[int, ...]
+    seconds: float
+    memory: float
+    steps_done: int = 0
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Where the optimization stands: about one a second, and one at the end of each epoch.
+
+    Attributes:
+        epoch: from 1; 0 for the start image.
+        step: steps done, over all epochs.
+        losses: (n, terms), a row for each step since the last iterate (for the start image, its
+            own): the unweighted losses after that step, in the order of `functions.TERMS`.
+        totals: (n,), their weighted totals.
+        image: (1, height, width, 3) in [0, 1], of the final size, at the end of an epoch and
+            of the run, else None.
+        seconds_per_step: of the steps since the last iterate; None where there were none.
+        seconds_left: estimated, for all steps to come.
+        taken_back: steps that the optimizer has taken back so far.
+        stopped: whether the run ends here because it was asked to.
+    """
+
+    epoch: int
+    step: int
+    losses: Any
+    totals: Any
+    image: Any
+    seconds_per_step: float | None = None
+    seconds_left: float | None = None
+    taken_back: int = 0
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Saving:
+    """The steps are over; the result, the curves and the animation are about to be written."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """All is written.
+
+    Attributes:
+        folder: of the run.
+        result: path of the picture.
+        finished: whether nothing is left to do.
+        steps_done: in all.
+    """
+
+    folder: Path
+    result: Path
+    finished: bool
+    steps_done: int
+
+
+@dataclass(frozen=True)
+class JobStarted:
+    """One of several jobs begins: the `number`-th of `count`."""
+
+    number: int
+    count: int
+    label: str
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """One of several jobs failed, the others go on."""
+
+    label: str
+    error: str
+
+
+@dataclass(frozen=True)
+class JobSkipped:
+    """One of several jobs was done before."""
+
+    label: str

@@ -1,0 +1,109 @@
+"""What the image is to resemble: features of the photo, statistics of paintings, by region."""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+import functions
+from style_transfer.method import regions, statistics
+
+
+class Style(NamedTuple):
+    """A picture to learn the style from.
+
+    Attributes:
+        picture: (1, height, width, 3).
+        shares: for each region of the content, how much of its style comes from this picture.
+        mask: (1, height, width, regions), how much a pixel belongs to each region; None: all of
+            the picture speaks for every region.
+    """
+
+    picture: Any
+    shares: tuple = (1.0,)
+    mask: Any = None
+
+
+class Targets(NamedTuple):
+    """What the image is to resemble, computed once; see `functions.style_loss`.
+
+    Attributes:
+        content: from layer name to the photo's features (1, height, width, N).
+        style: from layer name to a tuple of regions.
+    """
+
+    content: dict
+    style: dict
+
+
+def compute_targets(model, content, styles, settings, *, mask=None, descriptions=None):
+    """Compute the photo's features and the statistics of the style pictures.
+
+    Args:
+        model: from `functions.build_model`.
+        content: image (1, height, width, 3) in [0, 1].
+        styles: a list of `Style`.
+        settings: layers, statistics and the layers' weights.
+        mask: (1, height, width, regions): how much a pixel of the content belongs to each; None
+            if there is one region, which is everything.
+        descriptions: of `describe_picture` for each style, where they are known.
+    """
+    features = functions.extract_features(model, content, border=settings.border)
+    if descriptions is None:
+        descriptions = [describe_picture(model, style, settings) for style in styles]
+    shares = list(zip(*(style.shares for style in styles)))  # by region
+    areas = [1.0] if mask is None else [float(each) for each in mask.mean(axis=(0, 1, 2))]
+    style = {}
+    for name, weight in layer_weights(settings, model).items():
+        guides = regions.guides(mask, name, settings.architecture, settings.border)
+        style[name] = tuple(
+            region_target(
+                weight * area, [each[name][region] for each in descriptions], share, guide
+            )
+            for region, (share, area, guide) in enumerate(zip(shares, areas, guides))
+            if sum(share)  # else nothing is painted there
+        )
+    return Targets({name: features[name] for name in settings.content_layers}, style)
+
+
+def region_target(weight, descriptions, shares, guide):
+    """Return what a layer is to resemble in one region, see `functions.style_loss`.
+
+    Args:
+        descriptions: the statistics of each style there.
+        shares: how much of each.
+        guide: None for a region that is everything.
+    """
+    target = {
+        "weight": ops.convert_to_tensor(weight, "float32"),
+        "statistics": statistics.mix(descriptions, shares),
+    }
+    return target if guide is None else target | {"guide": guide}
+
+
+def describe_picture(model, style, settings):
+    """Describe a `Style`: from layer name to a list of statistics, one for each region."""
+    features = functions.extract_features(model, style.picture, border=settings.border)
+    descriptions = {}
+    for name in settings.style_layer_weights:
+        guides = regions.guides(style.mask, name, settings.architecture, settings.border)
+        each = [
+            functions.describe_style(features[name], settings.style_loss, guide) for guide in guides
+        ]
+        descriptions[name] = each * len(style.shares) if style.mask is None else each
+    return descriptions
+
+
+def layer_weights(settings, model):
+    """Return the weight w_l of each style layer.
+
+    `equal`: as given, their sum made 1. `geometric`: each a quarter of the one before (as in
+    crowsonkb's style-transfer-pytorch, 256 to 1), their sum made 1. `gatys`: divided by the
+    square of the number of channels, as in the authors' release, whatever the sum.
+    """
+    weights = settings.style_layer_weights
+    if settings.layer_weights == "gatys":
+        widths = {name: model.get_layer(name).filters for name in weights}
+        return {name: each / widths[name] ** 2 for name, each in weights.items()}
+    if settings.layer_weights == "geometric":
+        weights = {name: each / 4**index for index, (name, each) in enumerate(weights.items())}
+    return {name: each / sum(weights.values()) for name, each in weights.items()}

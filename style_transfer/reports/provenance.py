@@ -1,0 +1,94 @@
+"""What a run was made from and with, for reading: summary, command, fingerprints, settings."""
+
+import shlex
+from pathlib import Path
+
+from style_transfer import files
+from style_transfer.runs.inputs import flag
+from style_transfer.settings import FIELDS
+
+
+def name_input(record, role):
+    """Return the name, without its folder, of an input's file."""
+    return Path(record["inputs"][role]["path"]).name
+
+
+def entitle(record):
+    """Name a run after its pictures."""
+    content, style = (Path(name_input(record, role)).stem for role in ("content", "style"))
+    return f"{content} in the style of {style}"
+
+
+def summarize(record):
+    """Say in one line how large, how long, and with what."""
+    settings, (width, height) = record["settings"], record["size"]
+    parts = [
+        f"{width} × {height} px",
+        f"{settings['epochs']} epochs of {settings['steps']} steps",
+        record["weights"]["name"],
+    ]
+    if record.get("total_seconds") is not None:
+        parts.append(f"{record['total_seconds']:,.1f} s")
+    return " · ".join(parts)
+
+
+def list_words(record):
+    """List the words, quoted, of the command that makes the picture again.
+
+    Options at their default are left out, and settings that this version does not know.
+    """
+    words = ["python", "main.py"]
+    for role, source in record["inputs"].items():
+        if role != "init":  # is among the settings
+            words += [flag(role), files.printable(source["path"])]
+    for name, value in record["settings"].items():
+        if name in FIELDS and is_changed(name, value):
+            words += list_option(name, value)
+    return [shlex.quote(word) for word in words]
+
+
+def list_option(name, value):
+    """List the words of a setting; of several values, each has the flag before it."""
+    flag = FIELDS[name].metadata["flags"][0]
+    if value is True:
+        return [flag]
+    values = value if isinstance(value, list) else [value]
+    return [word for each in values for word in (flag, str(each))]
+
+
+def list_facts(record):
+    """List what a run was made from and with: (name, text, SHA-256 or nothing)."""
+    facts = [(role, each["path"], each["sha256"]) for role, each in record["inputs"].items()]
+    facts.append(("weights", record["weights"]["name"], record["weights"]["sha256"]))
+    computed = [record[name] for name in ("device", "precision") if name in record]
+    if record.get("seconds_per_step"):
+        computed.append(f"{record['steps_done']} steps of {record['seconds_per_step']:.2g} s")
+    versions = (f"{name} {version}" for name, version in record["versions"].items())
+    return [*facts, ("computed", ", ".join(computed), ""), ("versions", ", ".join(versions), "")]
+
+
+def explain(name, value):
+    """Return a row of the table of settings; one that this version does not know has no default."""
+    field = FIELDS.get(name)
+    return {
+        "name": name.replace("_", " "),
+        "value": show(value),
+        "default": show(field.default) if field else "",
+        "meaning": field.metadata["meaning"] if field else "",
+        "changed": is_changed(name, value),
+    }
+
+
+def is_changed(name, value):
+    """Tell whether a setting, as `run.json` has it, differs from its default."""
+    if name not in FIELDS:
+        return True
+    default = FIELDS[name].default
+    return value != (list(default) if isinstance(default, tuple) else default)
+
+
+def show(value):
+    """Write a setting's value for reading."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -1,0 +1,136 @@
+"""What a setting may be: types, ranges, choices, the small languages of layers and of sizes."""
+
+import dataclasses
+import math
+
+from style_transfer.method.architecture import MIN_SIDE, VGG19
+
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def option(
+    default,
+    meaning,
+    *flags,
+    section="Method",
+    kind=None,
+    minimum=None,
+    above=None,
+    maximum=None,
+    choices=None,
+    parse=None,
+    compiled=False,
+):
+    """Declare one setting.
+
+    Args:
+        default: its default; its type is the setting's type.
+        meaning: one sentence for `--help`.
+        flags: of the command line, the one to show first.
+        section: heading in `--help`.
+        kind: type of each of several values.
+        minimum, above, maximum: the range: inclusive, exclusive, inclusive.
+        choices: the values allowed, where they can be listed.
+        parse: reads a value that is written in a language of its own, or raises ValueError.
+        compiled: whether the compiled steps depend on it: runs that differ in it share none.
+    """
+    rule = dict(meaning=meaning, minimum=minimum, above=above, maximum=maximum, choices=choices)
+    rule |= dict(kind=kind or type(default), parse=parse)
+    rule |= dict(flags=flags, section=section, compiled=compiled)
+    return dataclasses.field(default=default, metadata=rule)
+
+
+def check_value(value, field):
+    """Raise ValueError with the reason if a value cannot be that of a field of `Settings`."""
+    several = isinstance(field.default, tuple)
+    if several and not isinstance(value, tuple):
+        raise ValueError(f"{value!r} is not a list")
+    if several and field.default and not value:
+        raise ValueError("at least one is needed")
+    for each in value if several else (value,):
+        check_one(each, field.metadata)
+    if field.metadata["parse"]:
+        field.metadata["parse"](value)
+
+
+def check_one(value, rule):
+    """Raise ValueError unless one value has the type, and is in the range, of a rule."""
+    check_type(value, rule["kind"])
+    if rule["choices"]:
+        check_choice(value, rule["choices"])
+    elif rule["kind"] in (int, float):
+        check_range(value, rule)
+
+
+def check_type(value, kind):
+    """Raise ValueError unless a value is of a kind; a whole number is a number, too."""
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        raise ValueError(f"{value!r} is not {TYPES[kind]}")
+
+
+def check_choice(value, choices):
+    """Raise ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"unknown: {value}; choose from {', '.join(choices)}")
+
+
+def check_range(value, rule):
+    """Raise ValueError unless the number `value` is finite and inside the rule's range."""
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        raise ValueError("the number is too large") from None
+    if not is_finite:
+        raise ValueError(f"{value} is not a finite number")
+    if rule["minimum"] is not None and value < rule["minimum"]:
+        raise ValueError(f"{value} is too small; the least is {rule['minimum']}")
+    if rule["above"] is not None and value <= rule["above"]:
+        raise ValueError(f"{value} is too small; it must be above {rule['above']}")
+    if rule["maximum"] is not None and value > rule["maximum"]:
+        raise ValueError(f"{value} is too large; the most is {rule['maximum']}")
+
+
+def parse_style_layers(texts):
+    """Turn `NAME` and `NAME:WEIGHT` into {name: weight}.
+
+    Raises:
+        ValueError: a name is not a layer of any network, or there twice, or a weight is not a
+            number above 0.
+    """
+    weights = {}
+    for text in texts:
+        name, weight = parse_style_layer(text)
+        if name in weights:
+            raise ValueError(f"{name} is given twice")
+        weights[name] = weight
+    return weights
+
+
+def parse_style_layer(text):
+    """Split `NAME` or `NAME:WEIGHT` into (name, weight)."""
+    name, _, weight = text.partition(":")
+    check_choice(name, VGG19.layers)
+    try:
+        number = float(weight) if weight else 1.0
+    except ValueError:
+        raise ValueError(f"{weight} is not a number; write {name}:0.5, for example") from None
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"the weight of {name} must be a finite number above 0, not {weight}")
+    return name, number
+
+
+def parse_scales(text):
+    """Turn `128,256,512` into (128, 256, 512); `auto` and `1` into None.
+
+    Raises:
+        ValueError: a size is no whole number of at least 32, or they do not grow.
+    """
+    if text in ("auto", "1"):
+        return None
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{text} is not a list of sizes; write 128,256,512, for example") from None
+    if min(sizes) < MIN_SIDE or list(sizes) != sorted(set(sizes)):
+        raise ValueError(f"{text}: the sizes must grow, from {MIN_SIDE} at least")
+    return sizes

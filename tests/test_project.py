@@ -1,5 +1,6 @@
 """The papers around the program agree with each other and with it."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TOOLS = tuple((ROOT / "tools").glob("*.py"))
 EXTRAS = PROJECT["optional-dependencies"]
 
 
@@ -98,3 +100,59 @@ def test_the_readme_names_the_two_commands_and_pictures_that_exist():
     assert "make demo" in readme and "make test" in readme
     for path in re.findall(r"\]\(([^)#:]+)\)|src=\"([^\":]+)\"", readme):
         assert (ROOT / "".join(path)).exists(), path
+
+
+FLOORS = (  # a room imports from its own floor and from those below
+    {"commands"},
+    {"batches"},
+    {"optimization"},
+    {"reports"},
+    {"runs"},
+    {"pictures", "networks"},
+    {"functions"},
+    {"method"},
+)
+FOUNDATION = {"settings", "validation", "errors", "files"}  # for all but `method`
+
+
+def imports_of(path):
+    """Return the rooms and libraries that a file imports, at its top or later."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            parts = node.module.split(".")
+            if node.module == "style_transfer":
+                found |= {each.name for each in node.names}
+            else:
+                found.add(parts[1] if parts[0] == "style_transfer" else parts[0])
+        elif isinstance(node, ast.Import):
+            found |= {each.name.partition(".")[0] for each in node.names}
+    return found
+
+
+def test_imports_go_one_way():
+    rooms = set().union(*FLOORS)
+    for number, floor in enumerate(FLOORS):
+        allowed = set().union(*FLOORS[number:])
+        for room in floor - {"functions"}:
+            for path in (ROOT / "style_transfer" / room).glob("*.py"):
+                assert imports_of(path) & rooms <= allowed, path
+                if room == "method":
+                    assert not imports_of(path) & FOUNDATION, path
+    assert imports_of(ROOT / "functions.py") & rooms == {"method"}
+
+
+def test_nothing_below_the_commands_prints_exits_or_handles_signals():
+    for path in (ROOT / "style_transfer").rglob("*.py"):
+        if path.parent.name != "commands":
+            assert not imports_of(path) & {"click", "signal", "tqdm"}, path
+            assert not re.search(r"\bprint\(|sys\.exit|redirect_std", path.read_text()), path
+
+
+def test_functions_and_files_are_short():
+    for path in (*ROOT.glob("*.py"), *(ROOT / "style_transfer").rglob("*.py"), *TOOLS):
+        lines = path.read_text().splitlines()
+        assert len(lines) <= (250 if path.name == "functions.py" else 350), path
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno < 40, f"{path}: {node.name}"

@@ -128,3 +128,10 @@ def test_without_the_scale_large_and_small_weights_lose_the_gradient(evaluate, f
     else:
         assert compare(unscaled, exact)[0] < 0.5
     assert compare(found, exact)[0] > 0.99
+
+
+def test_nothing_to_improve_gives_a_gradient_of_nothing(evaluate):
+    """The largest value that enters is 0: by that no scale can be chosen."""
+    settings = Settings(content_weight=0.0, style_weight=0.0, tv_weight=0.0)
+    found = evaluate(settings, "float16", scaling.build_scaled_evaluation)
+    assert not found["gradient"].any() and found["total"] == 0

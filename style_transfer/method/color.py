@@ -72,7 +72,7 @@ def restore(image, content, mode):
     """
     if mode != "luminance":
         return image
-    return colorise(luminance(image), content - luminance(content))
+    return colorize(luminance(image), content - luminance(content))
 
 
 def match_colors(style, content, mode):
@@ -171,7 +171,7 @@ def gray(light):
     return np.repeat(light, 3, axis=-1)
 
 
-def colorise(light, chrominance):
+def colorize(light, chrominance):
     """Add chrominance to luminance, shrunk so far that all of it is in [0, 1].
 
     Args:

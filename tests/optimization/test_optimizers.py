@@ -30,13 +30,13 @@ def quadratic(count=60, condition=1e3, seed=0):
     generator = np.random.default_rng(seed)
     basis, _ = np.linalg.qr(generator.normal(size=(count, count)))
     matrix = basis @ np.diag(np.geomspace(1, condition, count)) @ basis.T
-    centre = generator.uniform(-0.2, 1.2, count)
+    center = generator.uniform(-0.2, 1.2, count)
 
     def value(x):
-        return 0.5 * (x - centre) @ matrix @ (x - centre), matrix @ (x - centre)
+        return 0.5 * (x - center) @ matrix @ (x - center), matrix @ (x - center)
 
     def evaluate(image):
-        error = tf.reshape(image, [-1]) - tf.constant(centre, tf.float32)
+        error = tf.reshape(image, [-1]) - tf.constant(center, tf.float32)
         product = tf.linalg.matvec(tf.constant(matrix, tf.float32), error)
         total = 0.5 * tf.tensordot(error, product, 1)
         return found(total, tf.reshape(product, tf.shape(image)))
@@ -127,10 +127,10 @@ def two_loops(steps, changes, gradient, matrix):
 
 def enlarge(small, size):
     """The (size, small) matrix of bilinear enlargement, pixels being areas, edges repeated."""
-    centres = (np.arange(size) + 0.5) * small / size - 0.5
-    below = np.floor(centres).astype(int)
+    centers = (np.arange(size) + 0.5) * small / size - 0.5
+    below = np.floor(centers).astype(int)
     matrix = np.zeros((size, small))
-    for part, each in ((1 - centres + below, below), (centres - below, below + 1)):
+    for part, each in ((1 - centers + below, below), (centers - below, below + 1)):
         np.add.at(matrix, (np.arange(size), np.clip(each, 0, small - 1)), part)
     return matrix
 

@@ -15,11 +15,11 @@ CMD ["--help"]
 
 FROM base AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-RUN pip install -r /app/requirements-gpu.txt av
+RUN pip install -r /app/requirements-gpu.txt && pip install "av>=14,<19"
 COPY . /app
 USER 1000:1000
 
 FROM base AS cpu
-RUN pip install -r /app/requirements.txt av
+RUN pip install -r /app/requirements.txt && pip install "av>=14,<19"
 COPY . /app
 USER 1000:1000

@@ -22,7 +22,7 @@ $(BIN)/python:
 	echo "Python 3.11, 3.12 or 3.13 is needed, with its venv: install one, or uv, which fetches one;" \
 	  "or name it: make PYTHON=/path/to/python3.12" >&2; exit 2
 
-.venv/installed$(GPU): requirements$(GPU).txt requirements-base.txt requirements.lock | $(BIN)/python
+.venv/installed$(GPU): requirements$(GPU).txt | $(BIN)/python
 	@echo "Installing the packages (TensorFlow is large: some minutes) …" >&2
 	$(PIP) uninstall --quiet --quiet --yes tensorflow$(if $(GPU),-cpu)
 	$(PIP) install --quiet -r $<
@@ -49,10 +49,13 @@ bench: setup
 figures: setup
 	$(BIN)/python tools/figures.py
 
-# Keeps the versions that still fit; without the file it takes the newest of all.
+# From pyproject.toml: every version and its hash, for all systems. Keeps the versions that still fit.
+COMPILE := uv pip compile --quiet --universal --no-annotate --generate-hashes --python-version 3.11 \
+  --custom-compile-command "make lock" pyproject.toml
 lock:
-	uv pip compile --quiet --universal --all-extras --no-annotate --python-version 3.11 \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(COMPILE) --extra cpu -o requirements.txt
+	$(COMPILE) --extra gpu -c requirements.txt -o requirements-gpu.txt
+	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean:
 	rm -rf .venv data/output .pytest_cache .ruff_cache

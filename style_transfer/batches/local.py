@@ -19,13 +19,11 @@ class Batch:
     Args:
         entries: `plan.Entry`s.
         overwrite: do again what is done, too.
-        keep_checkpoints: whether a run that is over may still be continued.
     """
 
-    def __init__(self, entries, *, overwrite=False, keep_checkpoints=False):
+    def __init__(self, entries, *, overwrite=False):
         self.entries = entries
         self.overwrite = overwrite
-        self.keep_checkpoints = keep_checkpoints
         self.engines = jobs.Engines()
 
     def perform(self, *, should_stop=lambda: False, downloading=None):
@@ -53,8 +51,8 @@ class Batch:
                 return
             job = jobs.resume(job.folder, animations=job.animations)
         yield from jobs.perform(job, self.engines, should_stop=should_stop, downloading=downloading)
-        if not self.keep_checkpoints and records.is_finished(job.folder):
-            # A sweep of them would fill the disk.
+        if records.is_finished(job.folder):
+            # Those of many runs would fill the disk.
             (job.folder / folders.CHECKPOINTS[0]).unlink(missing_ok=True)
 
 

@@ -122,12 +122,21 @@ class Console:
         if self.progress and iterate.step:
             self.progress.advance(iterate)
 
-    def end_progress(self, _saving):
+    def end_progress(self):
         """Take the progress bar away."""
         if self.progress:
             self.progress.close()
             self.progress = None
+
+    def show_saving(self, _saving):
+        """Say what takes some seconds after the steps."""
+        self.end_progress()
         self.status("Writing the result, the curves, the animation and the report …")
+
+    def show_failure(self, failed):
+        """Say why one of several jobs failed, perhaps in the middle of its steps."""
+        self.end_progress()
+        self.say(f"Error: {failed.error}")
 
     def show_saved(self, saved):
         """Print the path of the result; say how to go on with a run that was stopped."""
@@ -143,11 +152,11 @@ SHOWN = {
     events.Notice: lambda console, notice: console.say(f"Note: {notice.text}"),
     events.Planned: Console.show_plan,
     events.Iterate: Console.show_iterate,
-    events.Saving: Console.end_progress,
+    events.Saving: Console.show_saving,
     events.Saved: Console.show_saved,
     events.JobStarted: lambda console, job: console.say(f"[{job.number}/{job.count}] {job.label}"),
     events.JobSkipped: lambda console, _: console.say("done before"),
-    events.JobFailed: lambda console, job: console.say(f"Error: {job.error}"),
+    events.JobFailed: Console.show_failure,
 }
 
 

@@ -19,7 +19,7 @@ from style_transfer.optimization.preparation import prepare
 from style_transfer.runs import record as records
 from style_transfer.runs.checkpoint import CheckpointError
 from style_transfer.runs.folder import Run
-from style_transfer.runs.inputs import Inputs
+from style_transfer.runs.inputs import Inputs, flag
 from style_transfer.settings import FIELDS, Settings
 
 
@@ -271,9 +271,9 @@ def with_more_epochs(settings, given):
     for name, value in given.items():
         kept = getattr(settings, name)
         if value != kept and not (name == "epochs" and value > kept):
-            flag = FIELDS[name].metadata["flags"][0]
+            option = FIELDS[name].metadata["flags"][0]
             more = " (or more)" if name == "epochs" else ""
-            raise SettingsError(f"--resume: {flag} is {kept}{more} in that run, not {value}")
+            raise SettingsError(f"--resume: {option} is {kept}{more} in that run, not {value}")
     return dataclasses.replace(settings, epochs=given.get("epochs", settings.epochs))
 
 
@@ -287,8 +287,11 @@ def repeat(image, given, **options):
 
     Raises:
         files.FileError: the picture has no record, or names files that it has no business with.
+        SettingsError: a role is none of that run.
     """
     record, settings = records.read_image(image)
+    for role in given.keys() - record["inputs"].keys() - {"weights"}:
+        raise SettingsError(f"--from-image: that run had no {role}; leave out {flag(role)}")
     trusted = {"is_trusted": records.is_below_home}
     inputs = records.locate_inputs(record, given, **trusted)
     source = given.get("weights") or records.locate_weights(record, **trusted)

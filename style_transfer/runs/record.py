@@ -189,12 +189,14 @@ def is_below_home(path):
 
 def is_local(path):
     """Tell whether a path in a folder's record is on this machine, or where this process works."""
-    return not is_remote(path) or PureWindowsPath(path).drive == PureWindowsPath(Path.cwd()).drive
+    drive = PureWindowsPath(path).drive
+    works_there = bool(drive) and drive == PureWindowsPath(Path.cwd()).drive
+    return works_there or not is_remote(path)
 
 
 def is_remote(path):
     """Tell whether Windows would take a path for one on another machine, or for a device."""
-    return os.name == "nt" and PureWindowsPath(path).drive.startswith("\\\\")
+    return os.name == "nt" and str(PureWindowsPath(path)).startswith(("\\\\", "\\??\\"))
 
 
 def differences(then, now):

@@ -39,6 +39,7 @@ WINDOWS = {
     r"\\?\UNC\host\share\x.png": True,
     r"\\?\C:\x.png": True,
     r"\\.\pipe\x": True,
+    r"\??\UNC\host\share\x.png": True,
     r"C:\Users\me\x.png": False,
     "C:/Users/me/x.png": False,
     r"C:x.png": False,

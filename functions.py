@@ -110,18 +110,19 @@ def content_loss(features, targets, *, form="relative"):
     return sum(error(value, target) for value, target in pairs) / len(pairs)
 
 
-def gram_matrix(features, guide=None):
+def gram_matrix(features, guide=None, lift=None):
     """Correlate the channels of (batch, height, width, N) over all M positions: equation 3.
 
     Args:
         guide: (batch or 1, height, width, 1) in [0, 1], how much each position counts (Gatys et
-            al., arXiv:1611.07865, guided Gram matrices); without it all count alike.
+            al., arXiv:1611.07865); without it all count alike.
+        lift: (K, N + 1), [A b]: correlate A F + b, what a larger network would see.
 
     Returns:
         (batch, N, N): G_ij = Σ_k g_k F_ik F_jk / Σ_k g_k. The paper leaves out the divisor, M;
         here it lets a painting of another size than the photo be compared with it.
     """
-    sums = statistics.sum_positions(features, guide)
+    sums = statistics.sum_positions(features, guide, lift)
     return sums.second * (1.0 / sums.count)[:, None, None]
 
 
@@ -131,8 +132,7 @@ def style_loss(features, targets, *, kind="gram", form="relative"):
     Args:
         features: dictionary from layer name to (batch, height, width, N).
         targets: dictionary from layer name to a list of regions, each a dictionary: its `weight`,
-            w_l included, the `statistics` to resemble there, and, unless it is everything, its
-            `guide`.
+            w_l included, the `statistics` to resemble, its `guide` and `lift`, if any.
         kind: of the statistics: `gram`, or one of `statistics.describe`.
         form: `gatys`, equations 4 and 5, Σ_l w_l E_l with E_l = Σ (G − A)² / (4 N² M²), where our
             G and A are divided by M already (each by its own picture's M: the paper scales both
@@ -147,16 +147,16 @@ def style_loss(features, targets, *, kind="gram", form="relative"):
     total = 0.0
     for name, regions in targets.items():
         for region in regions:
-            value = describe_style(features[name], kind, region.get("guide"))
+            value = describe_style(features[name], kind, region.get("guide"), region.get("lift"))
             total += region["weight"] * statistics.compare(value, region["statistics"], error)
     return total
 
 
-def describe_style(features, kind, guide=None):
+def describe_style(features, kind, guide=None, lift=None):
     """Return the statistics of features: Gram matrices, or those of `statistics.describe`."""
     if kind == "gram":
-        return {"gram": gram_matrix(features, guide)}
-    return statistics.describe(features, kind, guide)
+        return {"gram": gram_matrix(features, guide, lift)}
+    return statistics.describe(features, kind, guide, lift)
 
 
 def mean_error(value, target):

@@ -3,17 +3,26 @@
 import dataclasses
 from dataclasses import dataclass
 
+from style_transfer.derived import Derived
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES, MIN_SIDE, VGG19
-from style_transfer.validation import check_value, option, parse_scales, parse_style_layers
+from style_transfer.validation import (
+    check_value,
+    option,
+    parse_scales,
+    parse_strength,
+    parse_style_layers,
+)
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
+
+STARTS = ("instant", "content", "style", "noise")  # of `init`; anything else is a picture's path
 
 COMMON, STYLE, NETWORK = "Common options", "Style", "Network"  # headings
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Derived):
     """What determines the picture, besides the input pictures and the network's weights.
 
     Raises:
@@ -38,7 +47,7 @@ class Settings:
         maximum=1e12,
     )
     style_weight: float = option(
-        200.0,
+        28.0,
         "β: how strongly the style is painted on; β/α is what matters.",
         "--beta",
         "--style-weight",
@@ -47,7 +56,7 @@ class Settings:
         maximum=1e12,
     )
     tv_weight: float = option(
-        2.0,
+        6.0,
         "Total variation: more gives smoother areas, less keeps fine grain.",
         "--tv",
         "--tv-weight",
@@ -64,7 +73,7 @@ class Settings:
         maximum=100_000,
     )
     steps: int = option(
-        30,
+        11,
         "Optimization steps in an epoch.",
         "--steps",
         section=COMMON,
@@ -100,6 +109,15 @@ class Settings:
         choices=("gram", "wasserstein", "mean-std"),
         compiled=True,
     )
+    style_space: str = option(
+        "auto",
+        "Compare the style in the network's own channels (raw), or in those of the full VGG19, "
+        "as its heads estimate them (lifted); auto: lifted where the network has heads.",
+        "--style-space",
+        section=STYLE,
+        choices=("auto", "raw", "lifted"),
+        compiled=True,
+    )
     layer_weights: str = option(
         "equal",
         "Shares of the style layers: equal; geometric (each a quarter of the one before: fine "
@@ -109,7 +127,9 @@ class Settings:
         choices=("equal", "geometric", "gatys"),
     )
     init: str = option(
-        "content", "Start from: content, style, noise, or the path of a picture.", "--init"
+        "instant",
+        "Start from: instant (what apply makes), content, style, noise, or the path of a picture.",
+        "--init",
     )
     style_scale: float = option(
         1.0,
@@ -117,6 +137,23 @@ class Settings:
         "--style-scale",
         minimum=0.05,
         maximum=10.0,
+    )
+    transform: str = option(
+        "monge",
+        "How one pass gives the photo's features the painting's statistics: monge (the nearest "
+        "way, which keeps the photo's structure), wct (by way of white features), adain (means "
+        "and deviations alone).",
+        "--transform",
+        section=STYLE,
+        choices=("monge", "wct", "adain"),
+    )
+    strength: str = option(
+        "1",
+        "How much of the painting one pass puts on, 0 to 1: one number, or one for each of its "
+        "five levels, from large shapes to fine grain: 1,1,0.8,0.6,0.5.",
+        "--strength",
+        section=STYLE,
+        parse=parse_strength,
     )
     enlarge: bool = option(
         False, "Enlarge a content picture that is smaller than --size.", "--enlarge"
@@ -201,7 +238,7 @@ class Settings:
     warmup: int = option(
         30,
         "Steps, a third of a scale's at most, in which the style's weight grows to beta at the "
-        "start of each scale; 0: it is beta from the start.",
+        "start of each scale; 0, or --init instant: it is beta from the start.",
         "--warmup",
         minimum=0,
         maximum=100_000,
@@ -293,34 +330,6 @@ class Settings:
         for name in (*self.content_layers, *self.style_layer_weights):
             if name not in self.architecture.layers:
                 raise SettingsError(f"{self.architecture.name} has no layer {name}")
-
-    @property
-    def architecture(self):
-        """The `Architecture` that `network` names."""
-        return ARCHITECTURES[self.network]
-
-    @property
-    def loss_weights(self):
-        """The weights of content, style and total variation: in the order of `functions.TERMS`."""
-        return self.content_weight, self.style_weight, self.tv_weight
-
-    @property
-    def style_layer_weights(self):
-        """The style layers and the weights given to them: `{name: weight}`."""
-        return parse_style_layers(self.style_layers)
-
-    @property
-    def tv_form(self):
-        """The form of the total variation, `auto` decided."""
-        if self.tv_loss != "auto":
-            return self.tv_loss
-        return "sum-squared" if self.loss == "gatys" else "mean-squared"
-
-    @property
-    def layers(self):
-        """All layers whose features are needed, from the image upwards."""
-        wanted = {*self.content_layers, *self.style_layer_weights}
-        return tuple(name for name in self.architecture.layers if name in wanted)
 
 
 FIELDS = {each.name: each for each in dataclasses.fields(Settings)}

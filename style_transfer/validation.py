@@ -119,6 +119,21 @@ def parse_style_layer(text):
     return name, number
 
 
+def parse_strength(text, levels=5):
+    """Turn `0.8`, or a number for each level with commas between, into that many numbers.
+
+    Raises:
+        ValueError: they are not one or so many numbers from 0 to 1.
+    """
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, levels) or not all(0 <= each <= 1 for each in numbers):
+        raise ValueError(f"{text} is not a number from 0 to 1, or {levels} with commas between")
+    return numbers if len(numbers) == levels else numbers * levels
+
+
 def parse_scales(text):
     """Turn `128,256,512` into (128, 256, 512); `auto` and `1` into None.
 

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, SMALL_VGG19, call_real, paint, refused
+from conftest import ROOT, SMALL_VGG19, call_real, paint, refused, run_here
 from PIL import Image
 
 from style_transfer import files
@@ -67,14 +67,17 @@ def test_the_folder_holds_everything(finished):
     assert json.loads((folder / "run.json").read_text())["settings"]["epochs"] == 2
 
 
-def test_the_first_frame_is_the_photo_and_the_last_the_result(finished, module_pictures):
+def test_the_first_frame_is_what_one_pass_makes_and_the_last_the_result(finished, module_pictures):
     folder = finished[0][1]
     first, last, result = (
         np.asarray(Image.open(folder / name), float)
         for name in ("frames/epoch_0000.png", "frames/epoch_0002.png", "result.png")
     )
-    photo = Image.open(module_pictures[0]).resize((48, 36), Image.Resampling.LANCZOS)
-    np.testing.assert_array_equal(first, np.asarray(photo))
+    pair = ("-c", module_pictures[0], "-s", module_pictures[1], "--size", "48")
+    outcome = run_here(folder.parent, "apply", *pair, "-o", folder.parent / "instant.png")
+    assert outcome.returncode == 0, outcome.stderr
+    instant = np.asarray(Image.open(folder.parent / "instant.png"), float)
+    np.testing.assert_array_equal(first, instant)
     np.testing.assert_array_equal(last, result)
     assert np.abs(first - last).mean() > 1
 
@@ -94,11 +97,11 @@ def test_help_starts_with_two_examples_and_ends_with_all_commands(run_main):
     assert outcome.stdout.index("Examples:") < outcome.stdout.index("Common options:")
     assert outcome.stdout.count("python main.py --content") == 2
     commands = outcome.stdout.partition("\nCommands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["paint", "report", "sweep"]
+    assert [line.split()[0] for line in commands] == ["apply", "paint", "report", "sweep"]
     assert run_main() == run_main("--help") == outcome
 
 
-@pytest.mark.parametrize("name", ["paint", "sweep", "report"])
+@pytest.mark.parametrize("name", ["paint", "apply", "sweep", "report"])
 def test_every_command_has_help_with_an_example(run_main, name):
     outcome = run_main(name, "--help")
     assert outcome.returncode == 0

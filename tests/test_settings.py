@@ -8,6 +8,7 @@ from style_transfer.errors import SettingsError
 from style_transfer.method import color
 from style_transfer.method.architecture import VGG16, VGG19
 from style_transfer.settings import FIELDS, Settings
+from style_transfer.validation import parse_strength
 
 NUMBERS = [name for name, field in FIELDS.items() if type(field.default) in (int, float)]
 
@@ -64,12 +65,24 @@ def test_zero_is_accepted_where_it_makes_sense(name):
         {"scales": "16,64"},
         {"scales": "large"},
         {"scales": ""},
+        {"strength": "1.1"},
+        {"strength": "-0.1"},
+        {"strength": "nan"},
+        {"strength": "1,1"},
+        {"strength": "1,1,1,1,2"},
+        {"strength": "1,,1,1,1"},
+        {"strength": ""},
     ],
 )
 def test_bad_choices_are_refused(changes):
     (name,) = changes
     with pytest.raises(SettingsError, match=f"^{name}: "):
         Settings(**changes)
+
+
+def test_the_strength_is_one_for_all_levels_or_one_for_each():
+    assert parse_strength("0.25") == (0.25,) * 5
+    assert parse_strength("1,0.5,0, .25,1e-1") == (1.0, 0.5, 0.0, 0.25, 0.1)
 
 
 def test_an_unknown_layer_is_answered_with_the_list():
@@ -169,7 +182,7 @@ def test_averages_are_adams():
 
 def test_the_total_variation_goes_with_the_loss():
     forms = {loss: Settings(loss=loss).tv_form for loss in ("relative", "mean", "gatys")}
-    expected = {"relative": "mean-squared", "mean": "mean-squared", "gatys": "sum-squared"}
+    expected = {"relative": "mean-absolute", "mean": "mean-squared", "gatys": "sum-squared"}
     assert forms == expected
     assert Settings(loss="gatys", tv_loss="mean-absolute").tv_form == "mean-absolute"
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))  # `python tools/distill.py` finds the project's m
 
 from style_transfer import files  # noqa: E402
 from style_transfer.method.architecture import VGG19  # noqa: E402
-from style_transfer.networks import weights  # noqa: E402
+from style_transfer.networks import decoders, weights  # noqa: E402
 from style_transfer.pictures import images  # noqa: E402
 from style_transfer.settings import Settings  # noqa: E402
 from tools import crops, distillation, teachers  # noqa: E402
@@ -85,6 +85,57 @@ def train(photos, teacher, widths, size, seed, output, resume, **options):
     run.work(distillation.plan(run.names, **options))
     print(table(run.measure()))
     print(f"{write(output, run.arrays)}  {output}")
+
+
+@main.command()
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
+@click.option("--paintings", multiple=True, required=True, type=click.Path(exists=True))
+@click.option("--published", required=True, help="The published decoders: .npz.")
+@click.option("--weights", "path", default=COMPACT, type=click.Path(), help="The compact network.")
+@click.option("--rounds", default=2, help="Sets of fresh crops for each layer by itself.")
+@click.option("--layer-steps", default=300, help="Steps of a layer with each set.")
+@click.option("--rate", default=1.0, help="Adam's step size for a layer by itself.")
+@click.option("--steps", default=1000, help="Steps of each decoder as a whole, afterwards.")
+@click.option("--batch", default=4, help="Crops in such a step; half are to be given back.")
+@click.option("--size", default=160, help="Their side in pixels.")
+@click.option("--joint-rate", default=3e-4, help="Adam's step size in such a step.")
+@click.option("--seed", default=0, help="Seed of everything random.")
+@click.option("--output", default=decoders.FILE, type=click.Path(), help="The file to write.")
+@click.option("--resume", is_flag=True, help="Go on with the training that was interrupted.")
+def invert(photos, paintings, published, path, seed, output, resume, **options):
+    """Train the compact network's decoders on the pictures in PHOTOS."""
+    from tools import inversion
+
+    run = inversion.Inversion(
+        crops.load_pictures(photos),
+        crops.load_pictures(paintings),
+        weights.load(path),
+        teachers.load_decoders(published),
+        seed=seed,
+        checkpoint=Path(output).with_suffix(".training.npz"),
+    )
+    if resume:
+        run.resume()
+    run.work(inversion.plan(run.architecture, **options))
+    decoders.write(output, run.levels())
+    print(f"{files.sha256(Path(output).read_bytes())}  {output}")
+
+
+@main.command("heads")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False))
+@click.option("--teacher", required=True, help="The published encoder with its heads: .npz.")
+@click.option("--weights", "path", default=COMPACT, type=click.Path(), help="The compact network.")
+@click.option("--output", default=COMPACT, type=click.Path(), help="The file to write.")
+def fit_heads(photos, teacher, path, output):
+    """Fit the compact network's heads on the pictures in PHOTOS, and add them to its file."""
+    from tools import heads
+
+    network = weights.load(path)
+    with np.load(teacher) as arrays:
+        found, errors = heads.fit(network, dict(arrays), crops.load_pictures(photos))
+    print(table(errors))
+    weights.write(output, network.layers, heads=found, dtype=np.float16)
+    print(f"{files.sha256(Path(output).read_bytes())}  {output}")
 
 
 @main.command()

@@ -6,6 +6,7 @@ Each picture of a figure is a run of `main.py`; runs go to `data/output/figures/
 repeated where they are there already. Takes some minutes.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ HEIGHT = 240  # of each picture in a figure
 GAP, LABEL = 8, 24
 
 TEMPLE_NIGHT = ("temple", "night_strokes")
+TEMPLE_WAVES = ("temple", "waves")
 CAT_WAVES = ("cat", "waves")
 CAT_CIRCLES = ("cat", "circles")
 
@@ -40,23 +42,24 @@ def sweep(pair, option, values, *others):
     return [(f"{option} {value}", pair, (option, value, *size)) for value in values]
 
 
+FROM_PHOTO = ("--init", "content", "--steps", "30")
 NIGHT = str(INPUT / "night_strokes.jpg")
 MASK = ("--content-mask", str(INPUT / "temple_mask.png"))
 
 #: Rows of pictures: an input by its name, or (label, (content, style), arguments of main.py).
 FIGURES = {
     "results": [
-        ["temple", "night_strokes", ("result", TEMPLE_NIGHT, ())],
-        ["cat", "circles", ("result", CAT_CIRCLES, ())],
-        ["temple", "waves", ("result", ("temple", "waves"), ())],
+        ["temple", "night_strokes", ("instant", TEMPLE_NIGHT, None), ("painted", TEMPLE_NIGHT, ())],
+        ["cat", "circles", ("instant", CAT_CIRCLES, None), ("painted", CAT_CIRCLES, ())],
+        ["temple", "waves", ("instant", TEMPLE_WAVES, None), ("painted", TEMPLE_WAVES, ())],
     ],
-    "beta": [sweep(CAT_WAVES, "--beta", ("10", "50", "200", "1000"))],
-    "tv": [sweep(TEMPLE_NIGHT, "--tv", ("0", "2", "10", "50"))],
+    "beta": [sweep(CAT_WAVES, "--beta", ("5", "28", "80", "200"))],
+    "tv": [sweep(TEMPLE_NIGHT, "--tv", ("0", "6", "15", "50"))],
     "style_scale": [sweep(CAT_WAVES, "--style-scale", ("0.5", "1", "1.5", "2"), "--enlarge")],
     "scales": [
         [
-            ("--scales 1", TEMPLE_NIGHT, ("--scales", "1")),
-            ("--scales auto", TEMPLE_NIGHT, ()),
+            ("--scales 1", TEMPLE_NIGHT, (*FROM_PHOTO, "--scales", "1")),
+            ("--scales auto", TEMPLE_NIGHT, FROM_PHOTO),
         ]
     ],
     "color": [sweep(TEMPLE_NIGHT, "--preserve-color", ("none", "symmetric", "luminance"))],
@@ -79,9 +82,9 @@ FIGURES = {
     ],
     "init": [
         [
-            ("--init content", CAT_CIRCLES, ("--size", "320")),
-            ("--init noise", CAT_CIRCLES, ("--init", "noise", "--size", "320")),
-            ("--init style", CAT_CIRCLES, ("--init", "style", "--size", "320")),
+            ("--init instant", CAT_CIRCLES, ("--size", "320")),
+            ("--init content", CAT_CIRCLES, (*FROM_PHOTO, "--size", "320")),
+            ("--init noise", CAT_CIRCLES, (*FROM_PHOTO, "--init", "noise", "--size", "320")),
         ]
     ],
 }
@@ -91,7 +94,7 @@ def draw_sweep():
     """Draw docs/sweep.jpg: a sweep of β against total variation."""
     command = [sys.executable, ROOT / "main.py", "sweep", "--weights", "compact", "--size", "256"]
     command += ["--content", INPUT / "cat.jpg", "--style", INPUT / "waves.jpg"]
-    command += ["--beta", "20,200,2000", "--tv", "0,2,20", "--output", RUNS / "sweep"]
+    command += ["--beta", "5,28,200", "--tv", "0,6,40", "--output", RUNS / "sweep"]
     subprocess.run(command, check=True)
     return frames.shrink(frames.read(RUNS / "sweep" / "contact_sheet.png"), (1000, 1000))
 
@@ -120,7 +123,23 @@ def draw(cell):
     if isinstance(cell, str):
         return label(next(INPUT.glob(f"{cell}.*")), cell.replace("_", " "))
     text, pair, arguments = cell
-    return label(stylize(pair, arguments) / "result.png", text)
+    if arguments is None:  # one pass, which is where a run starts
+        path, seconds = apply(pair)
+    else:
+        folder = stylize(pair, arguments)
+        path = folder / "result.png"
+        seconds = json.loads((folder / "run.json").read_text())["total_seconds"]
+    return label(path, f"{text}, {seconds:.0f} s" if text in ("instant", "painted") else text)
+
+
+def apply(pair):
+    """Paint a pair of samples in one pass; return the path, and the seconds of the pass."""
+    command = [sys.executable, ROOT / "main.py", "apply", "--overwrite", "--json"]
+    for option, name in zip(("--content", "--style"), pair):
+        command += [option, INPUT / f"{name}.jpg"]
+    command += ["--output", RUNS / f"{'_'.join(pair)}_instant.png"]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return Path(told["result"]), told["seconds"]
 
 
 def label(path, text):

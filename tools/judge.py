@@ -14,11 +14,13 @@ class Judge:
         model: from images to a dictionary of features.
         content, style: (1, height, width, 3) in [0, 1].
         settings: a `settings.Settings` with the layers and the weights of the losses.
+        lifts: see `targets.compute_targets`.
     """
 
-    def __init__(self, model, content, style, settings):
+    def __init__(self, model, content, style, settings, lifts=None):
         self.model, self.settings = model, settings
-        self.goal = targets.compute_targets(model, content, [targets.Style(style)], settings)
+        styles = [targets.Style(style)]
+        self.goal = targets.compute_targets(model, content, styles, settings, lifts=lifts)
         weights = settings.loss_weights
         self.weights = tf.constant(weights, tf.float32)  # in the order of `functions.TERMS`
         self.compiled = tf.function(self.loss)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from style_transfer.optimization.engine import Engine, build_network
+from style_transfer.feedforward import universal
+from style_transfer.optimization.engine import Engine, build_network, choose_lifts
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material, Transfer
 from style_transfer.settings import Settings
@@ -65,7 +66,8 @@ def run_ours(weights, content, style, settings):
     """Yield the laps of our loop, one an epoch; its clock counts all but building the network."""
     engine = Engine(weights, settings)
     begin = time.perf_counter()
-    transfer = Transfer(engine, Material(content, [Style(style)], content), settings)
+    start = universal.painter(settings) if settings.init == "instant" else content
+    transfer = Transfer(engine, Material(content, [Style(style)], start), settings)
     spent, seconds, losses = 0.0, [], []
     for iterate in transfer.run():
         spent += time.perf_counter() - begin
@@ -124,13 +126,13 @@ def compare_with_textbook(weights, content, style, effort):
         seconds to its own end); the first is the textbook's.
     """
     ours = Settings(epochs=effort.epochs, steps=effort.steps)
-    shorter = dataclasses.replace(ours, steps=max(1, ours.steps // 2))
     entries = {
         "defaults": ours,
-        "defaults, half the steps": shorter,
-        "one scale, half the steps": dataclasses.replace(shorter, scales="1"),
+        "from the photo": dataclasses.replace(ours, init="content", scales="1"),
+        "from the photo, coarse to fine": dataclasses.replace(ours, init="content"),
     }
-    judge = Judge(build_network(weights, ours, "float32"), content, style, ours)
+    network = build_network(weights, ours, "float32")
+    judge = Judge(network, content, style, ours, choose_lifts(weights, ours))
     contestants = {TEXTBOOK: run_textbook(judge.loss, content, steps=effort.textbook_steps)}
     for name, settings in entries.items():
         contestants[name] = run_ours(weights, content, style, settings)

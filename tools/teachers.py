@@ -8,7 +8,7 @@ from keras import ops
 
 import functions
 from style_transfer.method.architecture import VGG19
-from style_transfer.networks import weights
+from style_transfer.networks import decoders, weights
 
 #: What the compact network computes: VGG19 up to the deepest layer that style transfer needs.
 STUDENT_LAYERS = VGG19.up_to(["block5_conv1"])
@@ -41,7 +41,7 @@ def build_network(weights):
     return model
 
 
-def build_compressed(arrays):
+def build_compressed(arrays, layers=STUDENT_LAYERS):
     """Build the encoder of Collaborative Distillation (Wang et al., arXiv:2003.08436).
 
     VGG19's layers with fewer channels; unlike it, convolutions pad by reflection and a 1×1
@@ -50,19 +50,70 @@ def build_compressed(arrays):
     Args:
         arrays: `conv0`, `conv11` … `conv51`, each with `.weight` (out, in, height, width) and
             `.bias` (out,).
+        layers: names of the layers, from the image upwards.
     """
     image = keras.Input((None, None, 3), name="image")
     hidden = convolve(image, arrays, "conv0")
     outputs = {}
-    for name in STUDENT_LAYERS:
+    for name in layers:
         if VGG19.begins_block(name):
             hidden = functions.POOLINGS["max"](2)(hidden)
-        hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        hidden = ops.relu(convolve(hidden, arrays, f"conv{VGG19.block(name)}{name[-1]}"))
-        outputs[name] = hidden
+        outputs[name] = hidden = convolve_reflected(hidden, arrays, name)
     model = keras.Model(image, outputs, name="compressed_vgg19")
     model.trainable = False
     return model
+
+
+def load_decoders(source):
+    """Build the published encoders and decoders for universal style transfer.
+
+    Args:
+        source: an `.npz`: the arrays of each level's encoder begin with `e1.` … `e5.`, those of
+            its decoder with `d1.` … `d5.`.
+
+    Returns:
+        From each of `decoders.LEVELS` to (encoder, decoder): frozen Keras models, from images to
+        features, and from features to a dictionary, in the decoder's order, from each layer's name
+        to its output after the ReLU. The last one is the image.
+    """
+    with np.load(source) as arrays:
+        arrays = dict(arrays)
+    pairs = {}
+    for level in decoders.LEVELS:
+        own = [
+            {name[3:]: array for name, array in arrays.items() if name.startswith(f"{kind}{block}")}
+            for kind, block in (("e", VGG19.block(level)), ("d", VGG19.block(level)))
+        ]
+        encoder = build_compressed(own[0], VGG19.up_to([level]))
+        encoder = keras.Model(encoder.input, encoder.output[level])
+        pairs[level] = encoder, build_compressed_decoder(own[1], level)
+    return pairs
+
+
+def build_compressed_decoder(arrays, level):
+    """Build the published decoder of one level, see `load_decoders`."""
+    names = [name for name, _ in VGG19.mirrored(level)]
+    channels = arrays[f"{short_name(names[0])}.weight"].shape[1]
+    hidden = features = keras.Input((None, None, channels))
+    outputs = {}
+    for name in names:
+        outputs[name] = hidden = convolve_reflected(hidden, arrays, name)
+        if VGG19.begins_block(name):
+            hidden = keras.layers.UpSampling2D(2)(hidden)
+    model = keras.Model(features, outputs)
+    model.trainable = False
+    return model
+
+
+def short_name(name):
+    """Return what the published files call a layer: conv42 for `block4_conv2`."""
+    return f"conv{VGG19.block(name)}{name[-1]}"
+
+
+def convolve_reflected(features, arrays, name):
+    """Apply a published convolution, padded by reflection, and ReLU."""
+    padded = ops.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    return ops.relu(convolve(padded, arrays, short_name(name)))
 
 
 def convolve(features, arrays, name):

@@ -14,9 +14,17 @@ def list_recipes():
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def read_recipe(name, known):
-    """Read a recipe by its name; see `read`."""
-    return read(RECIPES / f"{name}.toml", known)
+def read_recipe(name, known, *, compact=False):
+    """Read a recipe by its name; see `read`.
+
+    Args:
+        compact: its values for the compact network, which stand in a table of that name: what the
+            published ones would be for activations of another size.
+    """
+    path = RECIPES / f"{name}.toml"
+    table = parse(path)
+    own = table.pop("compact", {})
+    return take(path, own if compact else table, known)
 
 
 def read(path, known):
@@ -32,11 +40,20 @@ def read(path, known):
     Raises:
         files.FileError: it is no TOML, or a key is unknown, or a value cannot be.
     """
+    return take(path, parse(path), known)
+
+
+def parse(path):
+    """Return the table that a TOML file holds."""
     data = files.read(path, remedy="give a TOML file with --config")
     try:
-        table = tomllib.loads(data.decode())
+        return tomllib.loads(data.decode())
     except ValueError as error:
         raise files.FileError(path, f"is not TOML ({error})", "correct it") from None
+
+
+def take(path, table, known):
+    """Return the settings in a table of a file, see `read`."""
     values = {}
     for key, value in table.items():
         name = known.get(key.replace("_", "-"))

@@ -1,6 +1,7 @@
 """What a run says on standard error: messages, the progress bar, silence for the libraries."""
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -23,10 +24,12 @@ class Console:
     Args:
         quiet: say nothing at all (errors are not said here).
         verbose: let the libraries speak as well.
+        as_json: print results as JSON, a line each.
     """
 
-    def __init__(self, *, quiet=False, verbose=False):
+    def __init__(self, *, quiet=False, verbose=False, as_json=False):
         self.quiet = quiet
+        self.as_json = as_json
         self.verbose = verbose
         self.terminal = sys.stderr.isatty()
         self.has_status = False
@@ -136,7 +139,32 @@ class Console:
     def show_failure(self, failed):
         """Say why one of several jobs failed, perhaps in the middle of its steps."""
         self.end_progress()
+        if self.as_json:
+            self.print(json.dumps({"content": failed.content, "error": failed.error}))
         self.say(f"Error: {failed.error}")
+
+    def show_painted(self, painted):
+        """Print the path of a picture, or the picture itself where it has none."""
+        if painted.result is None:
+            self.erase()
+            self.write(sys.stdout.buffer.write, painted.data)
+            self.write(sys.stdout.buffer.flush)
+        elif self.as_json:
+            width, height = painted.size
+            facts = {"content": painted.content, "result": str(painted.result)}
+            facts |= {"width": width, "height": height, "seconds": round(painted.seconds, 3)}
+            self.print(json.dumps(facts))
+        else:
+            self.print(painted.result)
+            self.say(f"{painted.size[0]}×{painted.size[1]} px in {painted.seconds:.1f} s")
+
+    def show_skipped(self, skipped):
+        """Say that a job was done before, and print the path of its picture."""
+        self.say("done before")
+        if skipped.result and self.as_json:
+            self.print(json.dumps({"content": skipped.content, "result": str(skipped.result)}))
+        elif skipped.result:
+            self.print(skipped.result)
 
     def show_saved(self, saved):
         """Print the path of the result; say how to go on with a run that was stopped."""
@@ -154,8 +182,9 @@ SHOWN = {
     events.Iterate: Console.show_iterate,
     events.Saving: Console.show_saving,
     events.Saved: Console.show_saved,
+    events.Painted: Console.show_painted,
     events.JobStarted: lambda console, job: console.say(f"[{job.number}/{job.count}] {job.label}"),
-    events.JobSkipped: lambda console, _: console.say("done before"),
+    events.JobSkipped: Console.show_skipped,
     events.JobFailed: Console.show_failure,
 }
 

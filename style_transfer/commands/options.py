@@ -9,6 +9,7 @@ import click
 
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
+from style_transfer.method.architecture import ARCHITECTURES
 from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings, check
 
 METHOD, RUN = "Method", "Run"
@@ -109,9 +110,9 @@ def shown(default):
     return f"{default[0]} … {default[-1]}" if len(default) > 2 else bool(default)
 
 
-def file_options():
-    """Make the options that take settings from files."""
-    return [
+def file_options(*, recipes=True):
+    """Make the options that take settings from files; `recipes`: those in recipes/, too."""
+    options = [
         Option(
             "--recipe",
             section=COMMON,
@@ -129,6 +130,7 @@ def file_options():
             help="Settings from a TOML file: the long options without their dashes.",
         ),
     ]
+    return options if recipes else options[1:]
 
 
 def take_file(context, parameter, value):
@@ -136,11 +138,57 @@ def take_file(context, parameter, value):
     if value is not None:
         flags = {each.name: each.opts for each in context.command.params if each.name in FIELDS}
         known = {flag[2:]: name for name, opts in flags.items() for flag in opts}
-        read = config.read_recipe if parameter.name == "recipe" else config.read
-        context.meta[parameter.name] = read(value, known)
+        if parameter.name == "recipe":
+            context.meta["compact"] = config.read_recipe(value, known, compact=True)
+            context.meta["recipe"] = config.read_recipe(value, known)
+        else:
+            context.meta["config"] = config.read(value, known)
         found = (context.meta.get(name, {}) for name in ("recipe", "config"))
         context.default_map = functools.reduce(operator.or_, found)
     return value
+
+
+def fit_recipe(context, options, console):
+    """Return the options with a recipe's values for the compact network, if that is to paint.
+
+    What stands on the command line, in the environment or in a file of the user's stays.
+    """
+    values = context.meta.get("compact")
+    if not values or not paints_with_compact(options):
+        return options
+    free = {
+        name: value
+        for name, value in values.items()
+        if context.get_parameter_source(name) is click.core.ParameterSource.DEFAULT_MAP
+        and name not in context.meta.get("config", {})
+    }
+    shown = ", ".join(
+        f"{FIELDS[name].metadata['flags'][0]} {text(each)}" for name, each in free.items()
+    )
+    if free:
+        console.say(f"Note: this recipe's values for the compact network: {shown}")
+    # A sweep has a list where a run has a number.
+    is_several = {name: type(options[name]) is tuple for name in free}
+    return options | {
+        name: (value,) if is_several[name] and type(value) is not tuple else value
+        for name, value in free.items()
+    }
+
+
+def paints_with_compact(options):
+    """Tell whether the compact network is what the options' weights stand for."""
+    from style_transfer.networks import weights
+
+    try:
+        return weights.resolve(options["weights"], ARCHITECTURES[options["network"]]) == "compact"
+    except ValueError:  # which is told when they are loaded
+        return False
+
+
+def text(value):
+    """Write the value of a setting as on a command line."""
+    several = value if isinstance(value, tuple) else (value,)
+    return " ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in several)
 
 
 def animation_options():

@@ -17,13 +17,14 @@ from style_transfer.commands.options import (
     animation_options,
     explicit,
     file_options,
+    fit_recipe,
     make_settings,
     message_options,
     parse_duration,
     setting_options,
 )
 from style_transfer.commands.playing import play
-from style_transfer.settings import COMMON, FIELDS, STYLE
+from style_transfer.settings import COMMON, FIELDS, STARTS, STYLE
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
 
@@ -144,8 +145,8 @@ def command(context, **options):
     """Parse the options and run; the text of the help is `HELP`."""
     began = time.monotonic()
     given = SimpleNamespace(**options)
-    settings = make_settings(options)
     console = Console(quiet=given.quiet, verbose=given.verbose)
+    settings = make_settings(fit_recipe(context, options, console))
     if given.summary:
         print_summary(settings, console)
         return
@@ -201,7 +202,7 @@ def repeat(given, job_options, console):
     others = {
         "content": given.content[0] if given.content else None,
         "content mask": given.content_mask,
-        "init": given.init if given.init not in ("content", "style", "noise") else None,
+        "init": given.init if given.init not in STARTS else None,
         "weights": given.weights if given.weights != "auto" else None,
     }
     paths |= {role: path for role, path in others.items() if path}
@@ -261,7 +262,7 @@ def collect_inputs(content, given, settings):
     if given.content_mask and settings.blend and not masks:
         raise click.UsageError("--blend: each style has a region of its own; leave it out")
     content_mask = content if given.content_mask == "alpha" else given.content_mask
-    init = settings.init if settings.init not in ("content", "style", "noise") else None
+    init = settings.init if settings.init not in STARTS else None
     return Inputs(content, styles, content_mask or None, masks, init)
 
 

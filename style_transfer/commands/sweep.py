@@ -12,12 +12,13 @@ from style_transfer.commands.options import (
     Option,
     animation_options,
     file_options,
+    fit_recipe,
     make_settings,
     message_options,
     setting_options,
 )
 from style_transfer.commands.playing import play
-from style_transfer.settings import COMMON, FIELDS
+from style_transfer.settings import COMMON, FIELDS, STARTS
 
 SHEET = "contact_sheet"
 HELP = """Run every combination of pictures and settings, and draw a contact sheet.
@@ -77,7 +78,8 @@ def own_options():
         *message_options(),
     ],
 )
-def command(content, style, output, overwrite, quiet, verbose, webp, mp4, **options):
+@click.pass_context
+def command(context, content, style, output, overwrite, quiet, verbose, webp, mp4, **options):
     """Run all combinations that the options mean, and draw their sheet."""
     console = Console(quiet=quiet, verbose=verbose)
     for flag, value in (("--content", content), ("--style", style)):
@@ -86,12 +88,12 @@ def command(content, style, output, overwrite, quiet, verbose, webp, mp4, **opti
     console.status(LOADING)
     from style_transfer.batches import local, plan
 
-    several, fixed = split(options)
+    several, fixed = split(fit_recipe(context, options, console))
     settings = make_settings(fixed)
     contents, styles = plan.expand(content), plan.expand(style)
     folder = Path(output or plan.sweep_folder(contents, styles))
     animations = tuple(name for name, wanted in (("webp", webp), ("mp4", mp4)) if wanted)
-    init = settings.init if settings.init not in ("content", "style", "noise") else None
+    init = settings.init if settings.init not in STARTS else None
     sheet = plan.sweep(contents, styles, init, settings, several, folder, animations)
     batch = local.Batch(sheet.entries, overwrite=overwrite)
     failures = play(batch.perform, console)

@@ -65,6 +65,16 @@ class Architecture:
             raise ValueError(f"unknown layer {unknown}; {self.name} has {names}")
         return self.layers[: max(map(self.layers.index, layers)) + 1]
 
+    def mirrored(self, layer):
+        """Return the convolutions of a decoder of a layer's features, in their order.
+
+        Returns:
+            A list of (name, channels): each is named after the layer that it undoes, and gives the
+            channels which that one takes.
+        """
+        names = self.up_to([layer])
+        return list(zip(names, [3, *map(self.width, names)]))[::-1]
+
     def receptive_field(self, layer):
         """Return how many pixels, along one axis, a position of a layer sees."""
         size, stride = 1, 1

@@ -92,12 +92,9 @@ def guides(mask, layer, architecture, border):
     """
     if mask is None:
         return [None]
-    stride = architecture.stride(layer)
     padding = borders.padding(mask.shape[1:3], border)
-    pooled = borders.pad(ops.convert_to_tensor(mask), padding)
-    for _ in range(1, architecture.block(layer)):
-        pooled = ops.average_pool(pooled, 2, 2)
-    window = 2 * round(architecture.receptive_field(layer) / stride / 4) + 1
+    pooled = pool(mask, layer, architecture, padding)
+    window = 2 * round(architecture.receptive_field(layer) / architecture.stride(layer) / 4) + 1
     inside = ops.clip(2.0 * ops.average_pool(pooled, window, 1, padding="same") - 1.0, 0.0, 1.0)
     found = []
     for region in range(mask.shape[-1]):
@@ -105,6 +102,14 @@ def guides(mask, layer, architecture, border):
         chosen = inner if ops.max(inner) > 0.5 else plain
         found.append(borders.crop(chosen, layer, padding))
     return found
+
+
+def pool(mask, layer, architecture, padding):
+    """Average a mask (1, height, width, R), mirrored by `padding`, over a layer's positions."""
+    pooled = borders.pad(ops.convert_to_tensor(mask), padding)
+    for _ in range(1, architecture.block(layer)):
+        pooled = ops.average_pool(pooled, 2, 2)
+    return pooled
 
 
 def share_out(colors, blend):

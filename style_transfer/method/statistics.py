@@ -33,12 +33,25 @@ class Sums(NamedTuple):
         """Add the sums of two sets of positions."""
         return Sums(*(mine + its for mine, its in zip(self, other)))
 
+    def lifted(self, lift):
+        """Return the sums of A F + b: those of other channels, without a look at any position.
 
-def sum_positions(features, guide=None, *, diagonal=False):
+        Args:
+            lift: (K, N + 1): A, with b as its last column.
+        """
+        moments = ops.concatenate([self.second, self.first[:, :, None]], axis=2)
+        last = ops.concatenate([self.first, self.count[:, None] + 0.0 * self.first[:, :1]], axis=1)
+        moments = ops.concatenate([moments, last[:, None, :]], axis=1)  # (batch, N + 1, N + 1)
+        half = ops.matmul(lift, moments)
+        return Sums(self.count, half[:, :, -1], ops.matmul(half, ops.transpose(lift)))
+
+
+def sum_positions(features, guide=None, lift=None, *, diagonal=False):
     """Sum features (batch, height, width, N) over their positions.
 
     Args:
         guide: (batch or 1, height, width, 1): how much each position counts; None: 1.
+        lift: (K, N + 1), see `Sums.lifted`; None: the features as they are.
         diagonal: whether of `second` the diagonal is enough.
     """
     flat = flatten(features)  # (batch, M, N)
@@ -48,9 +61,17 @@ def sum_positions(features, guide=None, *, diagonal=False):
         root = ops.sqrt(flatten(guide))
         flat, count = flat * root, ops.maximum(ops.sum(guide, axis=(1, 2, 3)), FLOOR)
     first = ops.sum(flat if root is None else flat * root, axis=1)
+    if lift is not None:
+        sums = Sums(count, first, gradients.correlate(flat)).lifted(lift)
+        return sums._replace(second=diagonals(sums.second)) if diagonal else sums
     if diagonal:
         return Sums(count, first, ops.sum(ops.square(flat), axis=1))
     return Sums(count, first, gradients.correlate(flat))
+
+
+def diagonals(matrices):
+    """Return the diagonals (batch, N) of (batch, N, N)."""
+    return ops.diagonal(matrices, axis1=-2, axis2=-1)
 
 
 def flatten(features):
@@ -59,16 +80,16 @@ def flatten(features):
     return ops.reshape(features, (batch, height * width, channels))
 
 
-def describe(features, kind, guide=None):
+def describe(features, kind, guide=None, lift=None):
     """Compute the statistics of features (batch, height, width, N), as a dictionary.
 
     Args:
         kind: `mean-std`: `mean` and `deviation` (batch, N); or `wasserstein`: `mean` and
             `covariance` (batch, N, N).
-        guide: see `sum_positions`.
+        guide, lift: see `sum_positions`.
     """
     finish = {"mean-std": deviations, "wasserstein": covariances}[kind]
-    return finish(sum_positions(features, guide, diagonal=kind == "mean-std"))
+    return finish(sum_positions(features, guide, lift, diagonal=kind == "mean-std"))
 
 
 def covariances(sums):

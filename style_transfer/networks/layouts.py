@@ -29,6 +29,32 @@ def find_layers(file, architecture):
     return found
 
 
+def find_heads(file, layers):
+    """Find the heads of layers, unread: {name: (kernel, bias)}, see `weights.Weights`.
+
+    Args:
+        layers: from layer name to (kernel, bias).
+
+    Raises:
+        ValueError: one does not fit its layer.
+    """
+    found = {}
+    for name, (_, bias) in layers.items():
+        if arrays := find_arrays(file, [head_path(name)]):
+            kernel, offset = arrays
+            width = offset.size
+            wrong = kernel.shape != (bias.size, width) or offset.ndim != 1
+            if wrong or not 0 < width <= MAX_CHANNELS:
+                raise ValueError(f"the head of {name} has shapes {kernel.shape}, {offset.shape}")
+            found[name] = arrays
+    return found
+
+
+def head_path(name):
+    """Return where the head of a layer lies; Keras has no place for it."""
+    return f"heads/{name}"
+
+
 def find_arrays(file, paths):
     """Find the kernel and the bias of a layer, unread, at the first path where there is a group.
 

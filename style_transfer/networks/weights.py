@@ -67,6 +67,8 @@ class Weights:
         layers: from layer name to (kernel (3, 3, in, out), bias (out,)), float32.
         sha256: of the file, or of the arrays where there is none.
         source: what `load` was asked for, but what it found where that was `auto`.
+        heads: of a small network that stands for a large one: from layer name to (kernel (N, K),
+            bias (K,)), which turn its features into an estimate of the large one's before ReLU.
     """
 
     name: str
@@ -74,6 +76,15 @@ class Weights:
     layers: dict
     sha256: str
     source: str = ""
+    heads: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def lifts(self):
+        """The heads as matrices (K, N + 1), the bias as the last column: by layer name."""
+        return {
+            name: np.concatenate([kernel, bias[np.newaxis]]).T
+            for name, (kernel, bias) in self.heads.items()
+        }
 
     def assign(self, model):
         """Give the weights to the layers of a Keras model, by name.
@@ -209,6 +220,8 @@ def read(path, *, architecture):
         with h5py.File(io.BytesIO(data), "r") as file:
             found = layouts.find_layers(file, architecture)
             layers = {name: tuple(map(hdf5.read_array, pair)) for name, pair in found.items()}
+            found = layouts.find_heads(file, layers)
+            heads = {name: tuple(map(hdf5.read_array, pair)) for name, pair in found.items()}
     except Exception as error:  # HDF5 raises all kinds of errors for a damaged file
         reason = f"is not a {architecture.name} weights file ({error})"
         if flag := layouts.recognize(data, but=architecture):
@@ -216,7 +229,8 @@ def read(path, *, architecture):
             remedy = f"add --network {flag}"
         raise files.FileError(path, reason, remedy) from None
     name = f"{architecture.name} ({files.printable(Path(path).name)})"
-    return Weights(name, with_widths(architecture, layers), layers, files.sha256(data))
+    widths = with_widths(architecture, layers)
+    return Weights(name, widths, layers, files.sha256(data), heads=heads)
 
 
 @functools.lru_cache(maxsize=2)  # 80 MB each
@@ -233,19 +247,22 @@ def with_widths(architecture, layers):
     return dataclasses.replace(architecture, widths=(*widths, *widths[-1:] * missing))
 
 
-def write(path, layers, *, dtype=np.float32):
+def write(path, layers, *, heads=None, dtype=np.float32):
     """Write weights in Keras' `.weights.h5` layout, whole or not at all.
 
     Args:
         layers: from layer name to (kernel, bias), from the image upwards.
+        heads: see `Weights`; beside what Keras reads.
         dtype: of the arrays in the file; `load` gives float32 in any case.
 
     Raises:
         OSError: the file cannot be written.
     """
     buffer = io.BytesIO()
+    groups = {layouts.numbered_path(index): pair for index, pair in enumerate(layers.values())}
+    groups |= {layouts.head_path(name): pair for name, pair in (heads or {}).items()}
     with h5py.File(buffer, "w") as file:
-        for index, arrays in enumerate(layers.values()):
+        for group, arrays in groups.items():
             for position, array in enumerate(arrays):
-                file[f"{layouts.numbered_path(index)}/{position}"] = np.asarray(array, dtype)
+                file[f"{group}/{position}"] = np.asarray(array, dtype)
     files.write(path, buffer.getvalue())

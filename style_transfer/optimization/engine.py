@@ -1,11 +1,9 @@
 """The network and its compiled steps: all that pictures may share, and no state of any of them."""
 
 import dataclasses
-import hashlib
 import threading
 from collections import OrderedDict
 
-import numpy as np
 import tensorflow as tf
 
 import functions
@@ -36,6 +34,7 @@ class Engine:
         self.precision = choose_precision(settings)
         with self.device.scope():
             self.model = build_network(weights, settings, self.precision)
+        self.lifts = choose_lifts(weights, settings)
         build = (
             build_scaled_evaluation if self.precision == "float16" else functions.build_evaluation
         )
@@ -75,15 +74,21 @@ class Engine:
         with self.device.scope():
             descriptions = [self.describe(style) for style in styles]
             return targets.compute_targets(
-                self.model, content, styles, settings, mask=mask, descriptions=descriptions
+                self.model,
+                content,
+                styles,
+                settings,
+                mask=mask,
+                descriptions=descriptions,
+                lifts=self.lifts,
             )
 
     def describe(self, style):
         """Return `targets.describe_picture` of a `targets.Style`; the last ones are kept."""
-        key = fingerprint(style)
+        key = style.fingerprint()
         with self.lock:
             if key not in self.descriptions:
-                found = targets.describe_picture(self.model, style, self.settings)
+                found = targets.describe_picture(self.model, style, self.settings, self.lifts)
                 self.descriptions[key] = found
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
@@ -94,15 +99,6 @@ def compiled_part(settings):
     """Return the settings with all that the compiled steps do not depend on at its default."""
     free = [name for name, field in FIELDS.items() if not field.metadata["compiled"]]
     return dataclasses.replace(settings, **{name: FIELDS[name].default for name in free})
-
-
-def fingerprint(style):
-    """Tell one `targets.Style` from another."""
-    arrays = [np.asarray(each) for each in (style.picture, style.mask) if each is not None]
-    total = hashlib.sha256(repr((style.shares, [each.shape for each in arrays])).encode())
-    for each in arrays:
-        total.update(np.ascontiguousarray(each))
-    return total.digest()
 
 
 def build_network(weights, settings, precision):
@@ -116,6 +112,23 @@ def build_network(weights, settings, precision):
     )
     weights.assign(model)
     return model
+
+
+def choose_lifts(weights, settings):
+    """Return the lift of each style layer that is to have one: none where the space is raw.
+
+    Raises:
+        ValueError: the settings ask for lifted features, and a layer has no head.
+    """
+    if settings.style_space == "raw":
+        return {}
+    lifts = {
+        name: lift for name, lift in weights.lifts.items() if name in settings.style_layer_weights
+    }
+    missing = settings.style_layer_weights.keys() - lifts.keys()
+    if settings.style_space == "lifted" and missing:
+        raise ValueError(f"{weights.name} has no head for {min(missing)}; add --style-space raw")
+    return lifts
 
 
 def build_optimizer(settings):

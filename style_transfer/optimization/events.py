@@ -98,6 +98,25 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Painted:
+    """A picture was painted in one pass, and written.
+
+    Attributes:
+        content: path of the photo.
+        result: path of the picture; None: it was not written.
+        size: (width, height).
+        seconds: that the pass took, without reading and writing.
+        data: the PNG.
+    """
+
+    content: str
+    result: Path | None
+    size: tuple[int, int]
+    seconds: float
+    data: bytes
+
+
+@dataclass(frozen=True)
 class JobStarted:
     """One of several jobs begins: the `number`-th of `count`."""
 
@@ -108,14 +127,17 @@ class JobStarted:
 
 @dataclass(frozen=True)
 class JobFailed:
-    """One of several jobs failed, the others go on."""
+    """One of several jobs failed, the others go on; `content`: the path of its photo."""
 
     label: str
     error: str
+    content: str = ""
 
 
 @dataclass(frozen=True)
 class JobSkipped:
-    """One of several jobs was done before."""
+    """One of several jobs was done before; where a job is one picture, what and where."""
 
     label: str
+    result: Path | None = None
+    content: str = ""

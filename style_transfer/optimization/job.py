@@ -138,6 +138,7 @@ def build(prepared, engines, saved=None):
     """Load TensorFlow and build a `transfer.Transfer`."""
     if "tensorflow" not in sys.modules:
         yield Loading()
+    from style_transfer.feedforward import universal
     from style_transfer.optimization import material
     from style_transfer.optimization.transfer import Transfer
 
@@ -149,6 +150,8 @@ def build(prepared, engines, saved=None):
         raise SettingsError(f"--weights: {error}; choose other weights or layers") from None
     if engine.device.notice:
         yield Notice(engine.device.notice)
+    if settings.init == "instant" and not saved:
+        ready = dataclasses.replace(ready, start=universal.painter(settings))
     return Transfer(engine, ready, settings, saved=saved)
 
 
@@ -290,6 +293,8 @@ def repeat(image, given, **options):
         SettingsError: a role is none of that run.
     """
     record, settings = records.read_image(image)
+    if record.get("command") == "apply":
+        raise files.FileError(image, "was made by apply", "add that: main.py apply --from-image")
     for role in given.keys() - record["inputs"].keys() - {"weights"}:
         raise SettingsError(f"--from-image: that run had no {role}; leave out {flag(role)}")
     trusted = {"is_trusted": records.is_below_home}

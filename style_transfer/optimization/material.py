@@ -18,6 +18,8 @@ MASK_REMEDY = "see --content-mask in READ.txt"
 def prepare(pictures, sizes, settings):
     """Turn pictures into a `Material`.
 
+    The start `instant` is still to be painted, from the material itself.
+
     Args:
         pictures: `Inputs` of `images.Picture`.
         sizes: `Inputs` of (width, height), from `inputs.choose_sizes`.
@@ -35,7 +37,7 @@ def prepare(pictures, sizes, settings):
     ]
     mask, shares = pair_regions(pictures, sizes, settings.blend or (1.0,) * len(paintings))
     styles = [Style(painting, *share) for painting, share in zip(paintings, shares)]
-    start = {"content": content, "style": paintings[0], "noise": None}
+    start = {"content": content, "style": paintings[0], "noise": None, "instant": None}
     if pictures.init is not None:
         start[settings.init] = images.to_tensor(pictures.init, sizes.init)
     show = functools.partial(color.restore, content=photo, mode=mode)

@@ -16,6 +16,7 @@ LIBRARIES = 680 * 2**20
 COPIES = 4.0
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
+BYTES_OF_A_PASS = 400  # for each pixel, measured
 
 
 def estimate(content, others, architecture, settings):
@@ -40,6 +41,15 @@ def estimate(content, others, architecture, settings):
     kept = 3 * sum(map(math.prod, others))
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (max([step, *looks]) + kept + weights)
+
+
+def estimate_pass(sizes):
+    """Estimate the peak of the memory that one pass takes, in bytes.
+
+    Args:
+        sizes: (width, height) of the photo and of the paintings.
+    """
+    return LIBRARIES + BYTES_OF_A_PASS * max(map(math.prod, sizes))
 
 
 def count_features(pixels, architecture, settings):

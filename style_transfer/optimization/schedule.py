@@ -10,6 +10,9 @@ from style_transfer.validation import parse_scales
 WARMUP_SHARES = (1 / 16, 1 / 4)  # of the style's weight, in the two halves of the warm-up
 SETTLED = 0.001  # a loss that falls by less than this share has settled
 SMALLEST_SCALE = 160  # longer side; below it the deepest layers see little more than one stroke
+# One pass sees as many pixels as a step does. Up to this side its strokes are large enough, and
+# there is nothing that a smaller size would add.
+SMALLEST_AFTER_ONE_PASS = 512
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ def plan_scales(side, short_side, settings):
     Args:
         side: longer side of the final image.
         short_side: the shortest side of content and style at that size.
-        settings: `scales` and `epochs`.
+        settings: `scales`, `epochs` and `init`.
 
     Returns:
         A list of `Scale`, the last of the final size; together they have all epochs.
@@ -37,7 +40,8 @@ def plan_scales(side, short_side, settings):
     sides = parse_scales(settings.scales) or ()
     if settings.scales == "auto":
         sides = [round(side / math.sqrt(2) ** power) for power in range(12, 0, -1)]
-        sides = [each for each in sides if each >= SMALLEST_SCALE]
+        least = SMALLEST_AFTER_ONE_PASS if settings.init == "instant" else SMALLEST_SCALE
+        sides = [each for each in sides if each >= least]
     smaller = [each for each in sides if each < side and each / side * short_side >= MIN_SIDE]
     sides = [*smaller, side][-settings.epochs :]
     # The final size gets twice as many as a smaller one, whose picture is soon painted and
@@ -56,13 +60,16 @@ def warm_up(step, steps, settings):
     the steps go into finding the content again. Where the style grows instead, L-BFGS is after 118
     to 134 steps where it was after 140 (256 px, four pairs); Adam gains more.
 
+    What one pass painted has the style already, and keeps it.
+
     Args:
         step: steps done at the scale, of so many `steps`.
 
     Returns:
         (share, steps left with it): the share of the style's weight, 1 after the warm-up.
     """
-    half = min(settings.warmup, steps // 3) // 2
+    warmup = 0 if settings.init == "instant" else settings.warmup
+    half = min(warmup, steps // 3) // 2
     for phase, share in enumerate(WARMUP_SHARES, start=1):
         if step < phase * half:
             return share, phase * half - step

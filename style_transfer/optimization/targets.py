@@ -1,7 +1,9 @@
 """What the image is to resemble: features of the photo, statistics of paintings, by region."""
 
+import hashlib
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops
 
 import functions
@@ -22,6 +24,14 @@ class Style(NamedTuple):
     shares: tuple = (1.0,)
     mask: Any = None
 
+    def fingerprint(self):
+        """Tell it from others."""
+        arrays = [np.asarray(each) for each in (self.picture, self.mask) if each is not None]
+        total = hashlib.sha256(repr((self.shares, [each.shape for each in arrays])).encode())
+        for each in arrays:
+            total.update(np.ascontiguousarray(each))
+        return total.digest()
+
 
 class Targets(NamedTuple):
     """What the image is to resemble, computed once; see `functions.style_loss`.
@@ -35,7 +45,7 @@ class Targets(NamedTuple):
     style: dict
 
 
-def compute_targets(model, content, styles, settings, *, mask=None, descriptions=None):
+def compute_targets(model, content, styles, settings, *, mask=None, descriptions=None, lifts=None):
     """Compute the photo's features and the statistics of the style pictures.
 
     Args:
@@ -46,10 +56,12 @@ def compute_targets(model, content, styles, settings, *, mask=None, descriptions
         mask: (1, height, width, regions): how much a pixel of the content belongs to each; None
             if there is one region, which is everything.
         descriptions: of `describe_picture` for each style, where they are known.
+        lifts: from layer name to the (K, N + 1) that its statistics are lifted by.
     """
+    lifts = lifts or {}
     features = functions.extract_features(model, content, border=settings.border)
     if descriptions is None:
-        descriptions = [describe_picture(model, style, settings) for style in styles]
+        descriptions = [describe_picture(model, style, settings, lifts) for style in styles]
     shares = list(zip(*(style.shares for style in styles)))  # by region
     areas = [1.0] if mask is None else [float(each) for each in mask.mean(axis=(0, 1, 2))]
     style = {}
@@ -57,7 +69,10 @@ def compute_targets(model, content, styles, settings, *, mask=None, descriptions
         guides = regions.guides(mask, name, settings.architecture, settings.border)
         style[name] = tuple(
             region_target(
-                weight * area, [each[name][region] for each in descriptions], share, guide
+                weight * area,
+                [each[name][region] for each in descriptions],
+                share,
+                {"guide": guide, "lift": lifts.get(name)},
             )
             for region, (share, area, guide) in enumerate(zip(shares, areas, guides))
             if sum(share)  # else nothing is painted there
@@ -65,29 +80,30 @@ def compute_targets(model, content, styles, settings, *, mask=None, descriptions
     return Targets({name: features[name] for name in settings.content_layers}, style)
 
 
-def region_target(weight, descriptions, shares, guide):
+def region_target(weight, descriptions, shares, others):
     """Return what a layer is to resemble in one region, see `functions.style_loss`.
 
     Args:
         descriptions: the statistics of each style there.
         shares: how much of each.
-        guide: None for a region that is everything.
+        others: its `guide` and `lift`, or None for what there is not.
     """
-    target = {
+    return {
         "weight": ops.convert_to_tensor(weight, "float32"),
         "statistics": statistics.mix(descriptions, shares),
+        **{name: ops.convert_to_tensor(each) for name, each in others.items() if each is not None},
     }
-    return target if guide is None else target | {"guide": guide}
 
 
-def describe_picture(model, style, settings):
+def describe_picture(model, style, settings, lifts):
     """Describe a `Style`: from layer name to a list of statistics, one for each region."""
     features = functions.extract_features(model, style.picture, border=settings.border)
     descriptions = {}
     for name in settings.style_layer_weights:
         guides = regions.guides(style.mask, name, settings.architecture, settings.border)
         each = [
-            functions.describe_style(features[name], settings.style_loss, guide) for guide in guides
+            functions.describe_style(features[name], settings.style_loss, guide, lifts.get(name))
+            for guide in guides
         ]
         descriptions[name] = each * len(style.shares) if style.mask is None else each
     return descriptions

@@ -29,7 +29,8 @@ class Material:
     Attributes:
         content: image (1, height, width, 3).
         styles: a list of `targets.Style`; their sizes may differ.
-        start: image to start from, of any size; None: noise.
+        start: image to start from, of any size; or a function that paints one from a `Material`
+            like this, in the first size of the run; None: noise.
         mask: regions of the content, see `targets.compute_targets`.
         show: function from an image that was optimized to the one to show.
     """
@@ -94,7 +95,14 @@ class Transfer:
         if saved:
             self.restore(*saved)
         else:
-            self.enter_scale(material.start)
+            self.enter_scale(self.paint_start() if callable(material.start) else material.start)
+
+    def paint_start(self):
+        """Let the material's function paint the start, in the size of the position."""
+        content = resize(self.material.content, self.factor)
+        mask = resize_mask(self.material.mask, content.shape[1:3])
+        there = {"content": content, "styles": self.resize_styles(), "mask": mask}
+        return self.material.start(dataclasses.replace(self.material, **there))
 
     def enter_scale(self, image):
         """Begin at the scale of the position, from an image of any size, or from noise."""
@@ -127,12 +135,16 @@ class Transfer:
     def compute_targets(self, content):
         """Compute the targets at the scale of the position, the content being of that size."""
         mask = resize_mask(self.material.mask, content.shape[1:3])
+        return self.engine.compute_targets(content, self.resize_styles(), self.settings, mask)
+
+    def resize_styles(self):
+        """Return the styles at the scale of the position."""
         styles = []
         for style in self.material.styles:
             picture = resize(style.picture, self.factor)
-            their_mask = resize_mask(style.mask, picture.shape[1:3])
-            styles.append(Style(picture, style.shares, their_mask))
-        return self.engine.compute_targets(content, styles, self.settings, mask)
+            mask = resize_mask(style.mask, picture.shape[1:3])
+            styles.append(Style(picture, style.shares, mask))
+        return styles
 
     def save(self):
         """Return all there is to know in order to continue: (arrays, header).
@@ -223,8 +235,11 @@ class Transfer:
         totals = losses @ self.weights
         check_finite(totals, 0, self.settings)
         start = self.material.start
-        shown = self.image if start is None else resize_to(start, self.shape).numpy()
-        return Iterate(0, 0, losses, totals, self.material.show(shown))
+        if start is None or callable(start):
+            image = self.image
+        else:
+            image = self.material.show(resize_to(start, self.shape).numpy())
+        return Iterate(0, 0, losses, totals, image)
 
     @property
     def is_finished(self):

@@ -61,7 +61,15 @@ def load(path):
         files.FileError: it is missing, no picture, damaged, or over 50 megapixels, which is
             decided from the header, before anything of that size is allocated.
     """
-    data = files.read(path, remedy=REMEDY)
+    return read(path, files.read(path, remedy=REMEDY))
+
+
+def read(path, data):
+    """Decode the bytes of a picture file; see `load`.
+
+    Args:
+        path: what it is called.
+    """
     notices = []
     with watching_warnings() as categories:
         image = open_header(path, data)
@@ -315,8 +323,13 @@ def to_pixels(tensor):
     return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
-def save_png(path, tensor, *, texts=None, alpha=None):
-    """Write an image as PNG, whole or not at all.
+def save_png(path, tensor, **options):
+    """Write an image as PNG, whole or not at all; see `encode_png`."""
+    files.write(path, encode_png(tensor, **options))
+
+
+def encode_png(tensor, *, texts=None, alpha=None):
+    """Return an image as the bytes of a PNG.
 
     Args:
         tensor: (1, height, width, 3) in [0, 1].
@@ -331,4 +344,4 @@ def save_png(path, tensor, *, texts=None, alpha=None):
     if alpha:
         pixels.putalpha(alpha.resize(pixels.size, Image.Resampling.LANCZOS))
     pixels.save(buffer, "PNG", pnginfo=info)
-    files.write(path, buffer.getvalue())
+    return buffer.getvalue()

@@ -16,7 +16,6 @@ from style_transfer.pictures import images
 from style_transfer.runs import checkpoint
 from style_transfer.runs import record as records
 from style_transfer.runs.losses import Losses
-from style_transfer.settings import VERSION
 
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.previous.npz")
 PICTURES = ("result.png", "progress.gif", "progress.webp", "progress.mp4", "losses.png")
@@ -37,12 +36,16 @@ def choose_folder(output, content, style):
     """
     if output is not None:
         return Path(output)
-    folder = OUTPUT / f"{Path(content).stem}-{Path(style).stem}"
-    number = 1
-    while folder.exists():
+    return choose_free(OUTPUT / f"{Path(content).stem}-{Path(style).stem}")
+
+
+def choose_free(path):
+    """Return a path, or the first with a number behind its name that is not taken."""
+    found, number = path, 1
+    while found.exists():
         number += 1
-        folder = folder.with_name(f"{Path(content).stem}-{Path(style).stem}-{number}")
-    return folder
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
 
 
 def check_folder(folder, inputs, *, overwrite):
@@ -294,8 +297,7 @@ class Run:
             OSError: a file could not be written.
         """
         self.writer.finish()
-        what = {name: value for name, value in self.record.items() if name != "working_folder"}
-        texts = {"Software": f"style-transfer {VERSION}", "Settings": json.dumps(what)}
+        texts = records.texts(self.record)
         images.save_png(self.path("result.png"), self.image, texts=texts, alpha=alpha)
         self.save_losses(self.losses)
         final = dict(zip(self.terms, map(float, self.values[-1])))

@@ -24,6 +24,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "device",
     "precision",
     "terms",
+    "command",
 )
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
 
@@ -49,6 +50,12 @@ def make_record(settings, pictures, network, size, **computed):
         "working_folder": os.getcwd(),  # the paths are relative to it
         **computed,
     }
+
+
+def texts(record):
+    """Return the PNG entries by which a picture carries its record: no time in it, no place."""
+    what = {name: value for name, value in record.items() if name != "working_folder"}
+    return {"Software": f"style-transfer {VERSION}", "Settings": json.dumps(what)}
 
 
 def versions():

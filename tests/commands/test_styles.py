@@ -85,6 +85,15 @@ def test_a_blend_lies_between_its_styles(content, style, small_weights, tmp_path
     assert np.abs(first - middle).mean() < np.abs(first - last).mean()
 
 
+def test_a_lifted_space_needs_heads(run_main, content, style):
+    flags = ("--weights", "random", "--style-space", "lifted", "-q")
+    refused(
+        run_main("-c", content, "-s", style, *FAST, *flags),
+        *("--weights", "no head for block1_conv1", "--style-space raw"),
+    )
+    refused(run_main("-c", content, "-s", style, "--style-space", "high"), "--style-space")
+
+
 def test_transparency_is_a_mask_and_comes_back(run_main, style, small_weights, tmp_path):
     picture = Image.open(paint(tmp_path / "photo.png", 1)).convert("RGBA")
     alpha = Image.new("L", picture.size)

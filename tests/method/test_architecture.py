@@ -28,6 +28,9 @@ def test_layers_widths_and_strides_are_those_of_keras(name):
         is_pooling = isinstance(below, keras.layers.MaxPooling2D)
         assert architecture.begins_block(each.name) == is_pooling
     assert architecture.largest_stride == 64 / convolutions[-1].output.shape[1]
+    taken = [(each.name, each.kernel.shape[2]) for each in convolutions]
+    for index, (name, _) in enumerate(taken):  # a decoder gives what the encoder takes
+        assert architecture.mirrored(name) == taken[index::-1]
 
 
 def test_receptive_fields_counted_by_hand():

@@ -20,6 +20,14 @@ SMALL = {
     for name, (kernel, bias) in DRAWN.items()
 }
 
+HEADS = {
+    name: (
+        np.random.default_rng(width).normal(size=(SMALL[name][1].size, width)).astype(np.float32),
+        np.random.default_rng(width + 1).normal(size=width).astype(np.float32),
+    )
+    for name, width in {"block1_conv1": 10, "block3_conv1": 7}.items()
+}
+
 
 def check(loaded, path, layers):
     """Compare what was loaded from a file with the arrays that it should hold."""

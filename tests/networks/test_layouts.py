@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import ROOT, SMALL_VGG19, SMALL_WIDTHS
-from small import SMALL, SMALL_VGG16, check, refused
+from small import HEADS, SMALL, SMALL_VGG16, check, refused
 
 from style_transfer import files
 from style_transfer.method.architecture import ARCHITECTURES, VGG16, VGG19
@@ -121,11 +121,12 @@ def test_what_was_written_is_read(tmp_path):
     check(weights.load(path), path, SMALL)
 
 
-def test_our_file_is_one_that_keras_loads(oracle, tmp_path):
+@pytest.mark.parametrize("heads", [None, HEADS], ids=["plain", "with heads"])
+def test_our_file_is_one_that_keras_loads(oracle, tmp_path, heads):
     architecture, _, network = oracle
     layers = weights.draw(6, dataclasses.replace(architecture, widths=SMALL_WIDTHS)).layers
     path = tmp_path / "small.weights.h5"
-    weights.write(path, layers)
+    weights.write(path, layers, heads=heads)
     network.load_weights(path)
     for name, pair in arrays_of(network).items():
         for array, expected in zip(pair, layers[name], strict=True):

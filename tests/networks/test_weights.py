@@ -14,6 +14,7 @@ from conftest import ROOT, SMALL_VGG19
 from small import DRAWN, SMALL, SMALL_VGG16
 from webserver import Server
 
+import functions
 from style_transfer import files
 from style_transfer.method.architecture import ARCHITECTURES, VGG16, VGG19
 from style_transfer.networks import weights
@@ -59,6 +60,21 @@ def test_the_compact_network_is_that_of_its_card():
             group = file["layers"][f"conv2d_{index}" if index else "conv2d"]
             for position, array in enumerate(pair):
                 np.testing.assert_array_equal(array, group[f"vars/{position}"][()])
+
+
+def test_the_compact_network_has_heads_to_the_channels_of_vgg19():
+    """Of the five layers of the style; Keras reads the same file, and leaves them alone."""
+    loaded = weights.load("compact")
+    shapes = {name: (kernel.shape, bias.shape) for name, (kernel, bias) in loaded.heads.items()}
+    assert shapes == {
+        f"block{block}_conv1": ((narrow, wide), (wide,))
+        for block, (narrow, wide) in enumerate(zip(loaded.architecture.widths, VGG19.widths), 1)
+    }
+    model = functions.build_model(list(loaded.layers), loaded.architecture)
+    model.load_weights(weights.COMPACT_FILES["VGG19"])
+    for name, pair in loaded.layers.items():
+        for array, expected in zip(model.get_layer(name).get_weights(), pair, strict=True):
+            np.testing.assert_array_equal(array, expected)
 
 
 @pytest.fixture

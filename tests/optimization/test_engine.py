@@ -117,6 +117,9 @@ def test_only_what_the_steps_depend_on_asks_for_another_engine(network):
         "init": "noise",
         "scales": "1",
         "weights": "random",
+        "style_space": "raw",
+        "transform": "wct",
+        "strength": "0.5",
     }
     plain = Settings(optimizer="adam")
     for name, field in FIELDS.items():
@@ -168,14 +171,71 @@ def test_weights_that_end_too_early_are_refused(network):
         Engine(short, SETTINGS)
 
 
+def with_heads(network, *names):
+    """The same network with random heads of 9 channels."""
+    generator = np.random.default_rng(0)
+    heads = {
+        name: (
+            generator.normal(size=(network.architecture.width(name), 9)).astype(np.float32),
+            generator.normal(size=9).astype(np.float32),
+        )
+        for name in names
+    }
+    return dataclasses.replace(network, heads=heads, sha256="")
+
+
+def test_the_style_space_chooses_the_lifts(network):
+    """Of the style layers alone: here block1_conv1 and block2_conv1."""
+    raw, auto, lifted = (
+        dataclasses.replace(SETTINGS, style_space=space) for space in ("raw", "auto", "lifted")
+    )
+    whole = with_heads(network, "block1_conv1", "block2_conv1", "block3_conv1")
+    part = with_heads(network, "block2_conv1")
+    assert engines.choose_lifts(whole, raw) == engines.choose_lifts(network, auto) == {}
+    for weights_, settings, names in (
+        (whole, auto, {"block1_conv1", "block2_conv1"}),
+        (whole, lifted, {"block1_conv1", "block2_conv1"}),
+        (part, auto, {"block2_conv1"}),
+    ):
+        found = engines.choose_lifts(weights_, settings)
+        assert found.keys() == names
+        for name, lift in found.items():
+            kernel, bias = weights_.heads[name]
+            np.testing.assert_array_equal(lift, np.vstack([kernel, bias]).T)
+    for weights_ in (network, part):
+        with pytest.raises(ValueError, match="no head for block1_conv1; add --style-space raw"):
+            engines.choose_lifts(weights_, lifted)
+
+
+def test_steps_in_the_lifted_space(network):
+    """The loss is that of features which are really lifted, and it falls."""
+    lifted = with_heads(network, "block1_conv1", "block2_conv1")
+    engine = Engine(lifted, SETTINGS)
+    photo, painting = pictures(*SIZES[0])
+    goal = engine.compute_targets(photo, [Style(painting)], SETTINGS)
+    state, losses = engine.take_steps(engine.optimizer.start(photo), goal, SHARES, 4)
+    assert losses[-1, 1] < losses[0, 1]
+    expected = 0.0
+    border = engine.settings.border
+    looks = [
+        functions.extract_features(engine.model, each, border=border)
+        for each in (state["image"], painting)
+    ]
+    for name, (kernel, bias) in lifted.heads.items():
+        flats = [(each[name].numpy() @ kernel + bias).reshape(-1, 9) for each in looks]
+        found, wanted = (flat.T.astype(float) @ flat / len(flat) for flat in flats)
+        expected += 0.5 * np.sum((found - wanted) ** 2) / np.sum(wanted**2)
+    np.testing.assert_allclose(losses[-1, 1], expected, rtol=1e-3)
+
+
 @pytest.fixture
 def looks(monkeypatch):
     """How many style pictures were looked at."""
     found, describe = [], engines.targets.describe_picture
 
-    def count(model, style, settings):
+    def count(model, style, *rest):
         found.append(style)
-        return describe(model, style, settings)
+        return describe(model, style, *rest)
 
     monkeypatch.setattr(engines.targets, "describe_picture", count)
     return found

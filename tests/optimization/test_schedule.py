@@ -11,6 +11,8 @@ from style_transfer.settings import Settings
 @pytest.mark.parametrize(
     ("side", "short_side", "changes", "expected"),
     [
+        (512, 340, {"epochs": 10, "init": "instant"}, [(512, 10)]),
+        (1024, 700, {"epochs": 8, "init": "instant"}, [(512, 2), (724, 2), (1024, 4)]),
         (512, 340, {"epochs": 10}, [(181, 2), (256, 2), (362, 2), (512, 4)]),
         (512, 340, {"epochs": 10, "scales": "1"}, [(512, 10)]),
         (512, 340, {"epochs": 8}, [(181, 1), (256, 2), (362, 2), (512, 3)]),
@@ -23,7 +25,7 @@ from style_transfer.settings import Settings
     ],
 )
 def test_the_epochs_are_shared_out_over_the_scales(side, short_side, changes, expected):
-    scales = schedule.plan_scales(side, short_side, Settings(**changes))
+    scales = schedule.plan_scales(side, short_side, Settings(**{"init": "content"} | changes))
     assert [(scale.side, scale.epochs) for scale in scales] == expected
     assert sum(scale.epochs for scale in scales) == changes["epochs"]
 
@@ -41,7 +43,8 @@ def test_the_style_grows_over_the_warm_up():
     def shares(steps, **keywords):
         found, step = [], 0
         while step < steps:
-            share, count = schedule.warm_up(step, steps, Settings(**keywords))
+            settings = Settings(**{"init": "content"} | keywords)
+            share, count = schedule.warm_up(step, steps, settings)
             found.append((share, count))
             step += count
         return found
@@ -50,7 +53,8 @@ def test_the_style_grows_over_the_warm_up():
     assert shares(60) == [(1 / 16, 10), (1 / 4, 10), (1, 40)]
     assert shares(60, warmup=8) == [(1 / 16, 4), (1 / 4, 4), (1, 52)]
     assert shares(5) == shares(5, warmup=0) == [(1, 5)]
-    assert schedule.warm_up(12, 60, Settings()) == (1 / 4, 8)
+    assert shares(60, init="instant") == [(1, 60)]
+    assert schedule.warm_up(12, 60, Settings(init="content")) == (1 / 4, 8)
 
 
 def test_a_run_fitted_into_a_budget_takes_that_time():

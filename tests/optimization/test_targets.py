@@ -59,6 +59,29 @@ def test_a_blend_is_the_mean_of_gram_matrices_by_their_shares(model, photo, pain
         np.testing.assert_allclose(region["statistics"]["gram"][0], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_lifted_layers_are_described_in_the_channels_of_their_lift(model, photo, paintings, masked):
+    """The other layer stays as it is; each region carries the lift for the image to come."""
+    lift = np.random.default_rng(3).normal(size=(9, 5)).astype(np.float32)
+    mask = None
+    if masked:
+        mask = np.zeros((1, 48, 64, 2), np.float32)
+        mask[:, :, :32, 0] = mask[:, :, 32:, 1] = 1.0
+    style = Style(paintings[0], (1.0,) * (2 if masked else 1))
+    lifts = {"block1_conv1": lift}
+    found = targets.compute_targets(model, photo, [style], SETTINGS, mask=mask, lifts=lifts)
+    features = model(paintings[0])
+    lifted = features["block1_conv1"].numpy() @ lift[:, :-1].T + lift[:, -1]
+    for region in found.style["block1_conv1"]:
+        np.testing.assert_array_equal(region["lift"], lift)
+        assert ("guide" in region) == masked
+        np.testing.assert_allclose(region["statistics"]["gram"][0], gram(lifted), rtol=1e-3)
+    for region in found.style["block2_conv1"]:
+        expected = gram(features["block2_conv1"])
+        assert "lift" not in region
+        np.testing.assert_allclose(region["statistics"]["gram"][0], expected, rtol=1e-4)
+
+
 def test_a_region_weighs_its_area_times_the_layers_share(model, photo, paintings):
     """A quarter of the photo takes the second style, the rest the first."""
     mask = np.zeros((1, 48, 64, 2), np.float32)

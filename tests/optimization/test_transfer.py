@@ -17,7 +17,7 @@ from style_transfer.optimization.transfer import Material
 from style_transfer.runs.checkpoint import CheckpointError
 from style_transfer.settings import Settings
 
-SETTINGS = Settings(epochs=3, steps=4)
+SETTINGS = Settings(epochs=3, steps=4, init="content")
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +133,27 @@ def test_a_run_that_is_asked_to_stop_ends_with_an_image(engine, monkeypatch):
 def test_a_settled_scale_is_left_for_the_next(engine, warmup, epochs):
     """After the second epoch there, if the loss may have risen in the first, a warm-up."""
     flat = np.full((1, 36, 48, 3), 0.5, np.float32)
-    settings = Settings(epochs=9, steps=2, scales="44,48", warmup=warmup)
+    settings = Settings(epochs=9, steps=2, scales="44,48", warmup=warmup, init="content")
     job = transfer_of(engine, flat, flat, settings)  # nothing to improve
     iterates = list(job.run())
     assert [each.epoch for each in iterates if each.image is not None] == epochs
+
+
+def test_a_start_is_painted_in_the_first_size_of_the_run(engine):
+    photo, painting = pictures((72, 96), (80, 80))
+    seen = []
+
+    def paint(material):
+        seen.append((material.content.shape, material.styles[0].picture.shape))
+        return 1.0 - np.asarray(material.content)
+
+    settings = replace(SETTINGS, epochs=2, steps=1, scales="48,96", init="instant")
+    job = transfer_of(engine, photo, painting, settings, start=paint)
+    assert seen == [((1, 36, 48, 3), (1, 40, 40, 3))]
+    first = next(iter(job.run()))
+    assert first.image.shape == photo.shape
+    # Noise, averaged down and turned over.
+    assert np.abs(np.mean(first.image) - (1 - photo.mean())) < 0.01
 
 
 def test_noise_has_its_full_deviation_at_the_first_size(engine):
@@ -158,7 +175,7 @@ def test_noise_has_its_full_deviation_at_the_first_size(engine):
 def test_what_is_saved_goes_on_to_the_same_bits(engine):
     """From the middle of an epoch and of the warm-up, at the smaller of two scales."""
     photo, painting = pictures((36, 48), (40, 40))
-    settings = Settings(epochs=4, steps=20, scales="44,48", patience=0)
+    settings = replace(SETTINGS, epochs=4, steps=20, scales="44,48", patience=0)
     whole = list(transfer_of(engine, photo, painting, settings).run())
     calls = itertools.count()
     job = transfer_of(engine, photo, painting, settings)
@@ -179,7 +196,8 @@ def test_the_warm_up_holds_the_style_back_and_reports_whole_losses(engine):
     photo, painting = pictures((36, 48), (40, 40))
     style, photo_lost = {}, {}
     for warmup in (0, 30):
-        settings = Settings(epochs=1, steps=30, scales="1", warmup=warmup, style_weight=1e3)
+        changes = {"epochs": 1, "steps": 30, "scales": "1", "style_weight": 1e3}
+        settings = replace(SETTINGS, warmup=warmup, **changes)
         job = transfer_of(engine, photo, painting, settings)
         iterates = list(job.run())
         losses = np.vstack([each.losses for each in iterates])

@@ -1,0 +1,202 @@
+"""`python main.py apply`: a photo in the style of a painting, in one pass."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+
+from style_transfer.commands.console import LOADING, Console
+from style_transfer.commands.options import (
+    CONTEXT,
+    RUN,
+    Command,
+    Option,
+    explicit,
+    file_options,
+    make_settings,
+    message_options,
+    setting_options,
+)
+from style_transfer.commands.paint import collect_inputs, mask_options
+from style_transfer.commands.playing import play
+from style_transfer.settings import COMMON, FIELDS
+
+HELP = """Repaint a photo in the style of any painting in one pass: a second, not a minute.
+
+\b
+Examples:
+  python main.py apply --content photo.jpg --style painting.jpg
+  python main.py apply --content photos/ --style painting.jpg --strength 0.7 -o painted/
+  python main.py apply --content - --style painting.jpg -o - < photo.jpg > painted.png
+
+Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network. The path
+of the PNG is printed; it carries all settings. To go on from such a picture: python main.py.
+"""
+STREAM = "-"  # standard input or output
+SUFFIX = ".png"
+#: Of all settings, those that one pass depends on.
+USED = (
+    "size",
+    "preserve_color",
+    "blend",
+    "keep_alpha",
+    "transform",
+    "strength",
+    "style_scale",
+    "enlarge",
+)
+
+
+def own_options():
+    """Make the options that name the pictures, and what is done with the result."""
+    return [
+        Option(
+            "-c",
+            "--content",
+            section=COMMON,
+            metavar="PICTURE",
+            multiple=True,
+            help="The photo to repaint; several, a folder or a pattern: one after the other; - is "
+            "standard input.",
+        ),
+        Option(
+            "-s",
+            "--style",
+            section=COMMON,
+            metavar="PICTURE",
+            multiple=True,
+            help="The painting to learn from; several, a folder or a pattern are blended.",
+        ),
+        Option(
+            "-o",
+            "--output",
+            section=COMMON,
+            metavar="PATH",
+            help="A .png file, or a folder; - is standard output.  [default: "
+            "data/output/<content>-<style>-instant.png]",
+        ),
+        Option(
+            "--from-image",
+            section=RUN,
+            metavar="PICTURE",
+            help="Paint again what apply made, by the record in it.",
+        ),
+        Option("--overwrite", section=RUN, is_flag=True, help="Replace a picture that is there."),
+        Option("--json", section=RUN, is_flag=True, help="Print a line of JSON for each picture."),
+    ]
+
+
+@click.command(
+    "apply",
+    cls=Command,
+    help=HELP,
+    short_help="Repaint a photo in one pass, in a second.",
+    context_settings=CONTEXT,
+    params=[
+        *own_options(),
+        *mask_options(),
+        *file_options(recipes=False),
+        *setting_options(without=FIELDS.keys() - set(USED)),
+        *message_options(),
+    ],
+)
+@click.pass_context
+def command(context, **options):
+    """Parse the options and paint; the text of the help is `HELP`."""
+    given = SimpleNamespace(**options)
+    settings = make_settings(options)
+    console = Console(quiet=given.quiet, verbose=given.verbose, as_json=given.json)
+    console.status(LOADING)
+    from style_transfer.feedforward import apply
+
+    if given.from_image:
+        settings, tasks = repeat(context, given)
+    else:
+        tasks = list_tasks(given, settings)
+    painter = apply.Painter(settings, overwrite=given.overwrite)
+    failures = play(lambda **hooks: painter.perform(tasks, **hooks), console)
+    from style_transfer.batches import local
+
+    local.check_failures(failures, len(tasks))
+
+
+def list_tasks(given, settings):
+    """Return an `apply.Task` for each content."""
+    from style_transfer.batches import plan
+    from style_transfer.feedforward.apply import Task
+    from style_transfer.pictures import images
+
+    for name in ("content", "style"):
+        if not getattr(given, name):
+            raise click.UsageError(f"--{name} is missing; name a picture file.")
+    from_stream = given.content == (STREAM,)
+    contents = given.content if from_stream else plan.expand(given.content)
+    several = contents != given.content[:1]
+    if several and (given.content_mask or given.output == STREAM):
+        raise click.UsageError("masks, and standard output, are for one --content file")
+    inputs = [collect_inputs(content, given, settings) for content in contents]
+    outputs = choose_outputs(contents, given, several)
+    check_outputs(outputs, inputs)
+    if from_stream:
+        data = sys.stdin.buffer.read()
+        picture = images.read(STREAM, data)
+        inputs = [inputs[0].map(lambda each: picture if each == STREAM else each)]
+    return [Task(*pair) for pair in zip(inputs, outputs)]
+
+
+def choose_outputs(contents, given, several):
+    """Return the path of the picture for each content; None for standard output."""
+    from style_transfer.runs.folder import OUTPUT, choose_free
+
+    if given.output == STREAM:
+        return [None]
+    names = ["stdin" if each == STREAM else Path(each).stem for each in contents]
+    style = Path(given.style[0]).stem
+    if several:
+        folder = Path(given.output or OUTPUT / f"instant-{style}")
+        if folder.is_file():
+            raise click.UsageError(f"--output: {folder} is a file; name a folder for several")
+        return [folder / f"{name}{SUFFIX}" for name in names]
+    if given.output is None:
+        return [choose_free(OUTPUT / f"{names[0]}-{style}-instant{SUFFIX}")]
+    path = Path(given.output)
+    if path.is_dir() or not path.suffix:
+        return [path / f"{names[0]}-{style}{SUFFIX}"]
+    if path.suffix.lower() != SUFFIX:
+        raise click.UsageError(f"--output: {path} is no PNG; name a {SUFFIX} file or a folder")
+    return [path]
+
+
+def check_outputs(outputs, inputs):
+    """Refuse two results of one name, and a result in the place of an input."""
+    from style_transfer import files
+
+    written = [path.resolve() for path in outputs if path]
+    for path in written:
+        if written.count(path) > 1:
+            raise click.UsageError(f"two results would be called {path.name}; rename a picture")
+    for each in inputs:
+        for _, path in each.items():
+            if Path(path).resolve() in written:
+                raise files.FileError(path, "would be overwritten", "choose another --output")
+
+
+def repeat(context, given):
+    """Return (settings, tasks) that make a picture again, by the record in it."""
+    from style_transfer.feedforward import apply
+    from style_transfer.runs.inputs import number
+
+    refused = [FIELDS[name].metadata["flags"][0] for name in explicit(context)]
+    refused += ["--config"] if given.config else []
+    refused += ["a second --content"] if len(given.content) > 1 else []
+    if refused:
+        raise click.UsageError(f"{refused[0]} does not go with --from-image: it is as it was")
+    paths = dict(number("style", given.style) + number("style mask", given.style_mask))
+    paths |= {"content": given.content[0]} if given.content else {}
+    paths |= {"content mask": given.content_mask} if given.content_mask else {}
+    given.content, given.style = given.content or (given.from_image,), given.style or ("again",)
+    (output,) = choose_outputs(given.content[:1], given, several=False)
+    settings, task = apply.repeat(given.from_image, paths, output)
+    check_outputs([output], [task.inputs])
+    return settings, [task]

@@ -1,0 +1,209 @@
+"""Pictures in, pictures out, one pass each: from paths to finished files, as events.
+
+Nothing here prints or exits, see `optimization.job`. TensorFlow is imported once the first inputs
+are known to be good.
+"""
+
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from style_transfer import files
+from style_transfer.errors import ComputationError, SettingsError
+from style_transfer.networks import decoders, weights
+from style_transfer.optimization import memory
+from style_transfer.optimization.events import (
+    JobFailed,
+    JobSkipped,
+    JobStarted,
+    Loading,
+    Notice,
+    Painted,
+)
+from style_transfer.optimization.job import tensorflow_errors
+from style_transfer.optimization.preparation import UNCHANGED, choose_sizes
+from style_transfer.pictures import images
+from style_transfer.runs import record as records
+from style_transfer.runs.inputs import Inputs, flag
+
+FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture to paint.
+
+    Attributes:
+        inputs: paths of the pictures; an `images.Picture` in place of a path is taken as it is.
+        output: path of the PNG; None: its bytes go into the event.
+        record: of a picture that was made from the same inputs, or None.
+    """
+
+    inputs: Inputs
+    output: Path | None
+    record: dict | None = None
+
+    @property
+    def label(self):
+        """What people call it."""
+        return files.printable(Path(self.content).stem)
+
+    @property
+    def content(self):
+        """The path of the content."""
+        return getattr(self.inputs.content, "path", self.inputs.content)
+
+
+class Painter:
+    """Paints pictures with the same settings; the network is built for the first of them.
+
+    Args:
+        settings: a `Settings`.
+        overwrite: replace a picture that is there.
+    """
+
+    def __init__(self, settings, *, overwrite=False):
+        self.settings, self.overwrite = settings, overwrite
+        self.shared = {}  # pictures of styles and their masks, by path
+
+    def perform(self, tasks, *, should_stop=lambda: False, downloading=None):
+        """Paint pictures: a generator of events; of several, one that fails is an event, too.
+
+        Args:
+            should_stop, downloading: see `job.perform`; nothing is downloaded.
+
+        Raises:
+            files.FileError: a file cannot be used.
+            SettingsError: the settings do not fit the inputs or the memory.
+            ComputationError: the memory ran out.
+            OSError: a file could not be written.
+        """
+        for number, task in enumerate(tasks, start=1):
+            if should_stop():
+                return
+            if len(tasks) == 1:
+                yield from self.paint(task)
+                return
+            yield JobStarted(number, len(tasks), task.label)
+            try:
+                yield from self.paint(task)
+            except FAILURES as error:
+                yield JobFailed(task.label, str(error), task.content)
+
+    def paint(self, task):
+        """Paint one picture, unless the same is there already."""
+        pictures = self.load(task.inputs)
+        for _, picture in pictures.items():
+            yield from map(Notice, picture.notices)
+        sizes = choose_sizes(pictures, self.settings)
+        check_memory(sizes)
+        record = make_record(self.settings, pictures, sizes)
+        if task.record:
+            check_unchanged(task.record, record)
+        if task.output and task.output.exists() and not self.overwrite:
+            check_same(task.output, record)
+            yield JobSkipped(task.label, task.output, task.content)
+            return
+        if "tensorflow" not in sys.modules:
+            yield Loading()
+        yield self.work(task, pictures, sizes, record)
+
+    def load(self, inputs):
+        """Load the pictures of a task; the styles and masks that all share are read once."""
+        paths = [each for each in (*inputs.styles, *inputs.style_masks) if not is_read(each)]
+        self.shared = {each: self.shared.get(each) or images.load(each) for each in paths}
+        return inputs.map(
+            lambda each: each if is_read(each) else self.shared.get(each) or images.load(each)
+        )
+
+    def work(self, task, pictures, sizes, record):
+        """Compute and write one picture; return its `Painted`."""
+        from style_transfer.feedforward import universal
+        from style_transfer.optimization import material
+
+        try:
+            network = universal.load_network()
+            began = time.perf_counter()
+            ready = material.prepare(pictures, sizes, self.settings)
+            image = ready.show(network.paint(ready, self.settings))
+            seconds = time.perf_counter() - began
+        except (MemoryError, *tensorflow_errors()) as error:
+            raise ComputationError("the memory ran out; give a smaller --size") from error
+        alpha = pictures.content.alpha if self.settings.keep_alpha else None
+        data = images.encode_png(image, texts=records.texts(record), alpha=alpha)
+        if task.output:
+            task.output.parent.mkdir(parents=True, exist_ok=True)
+            files.write(task.output, data)
+        return Painted(task.content, task.output, sizes.content, seconds, data)
+
+
+def is_read(value):
+    """Tell whether an input is a picture already, and no path of one."""
+    return isinstance(value, images.Picture)
+
+
+def make_record(settings, pictures, sizes):
+    """Return what determines a picture, see `runs.record`."""
+    network, inverse = weights.load("compact"), decoders.load()
+    both = files.sha256((network.sha256 + inverse.sha256).encode())
+    network = dataclasses.replace(network, name=f"{network.name} and its decoders", sha256=both)
+    computed = {"device": "", "precision": "float32", "terms": [], "command": "apply"}
+    return records.make_record(settings, pictures, network, sizes.content, **computed)
+
+
+def check_memory(sizes):
+    """Raise SettingsError if a pass would need more memory than there is."""
+    needed, there = memory.estimate_pass([sizes.content, *sizes.styles]), memory.available()
+    if needed > there:
+        width, height = sizes.content
+        raise SettingsError(
+            f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
+            f"{there / 1e9:.1f} GB are free; give a smaller one"
+        )
+
+
+def check_unchanged(then, now):
+    """Raise FileError if what a recorded picture was made from is no longer what it was."""
+    if then["weights"]["sha256"] != now["weights"]["sha256"]:
+        reason = "are other weights than that picture was made with"
+        raise files.FileError(decoders.FILE, reason, "use the version that made it")
+    for role, each in now["inputs"].items():
+        if each["sha256"] != then["inputs"][role]["sha256"]:
+            raise files.FileError(each["path"], "has changed since that picture", UNCHANGED)
+
+
+def check_same(path, record):
+    """Raise FileError if a file is not the picture that a record would give."""
+    remedy = "choose another --output, or add --overwrite"
+    try:
+        there, _ = records.read_image(path)
+    except files.FileError:
+        raise files.FileError(path, "is there already", remedy) from None
+    if records.fingerprint(there) != records.fingerprint(json.loads(json.dumps(record))):
+        raise files.FileError(path, "is there, made from other settings or pictures", remedy)
+
+
+def repeat(image, given, output):
+    """Return (settings, task) that make a picture again, by the record in it.
+
+    Args:
+        image: path of a PNG that `apply` made.
+        given: paths by role that the user names instead of the record's.
+        output: of the `Task`.
+
+    Raises:
+        files.FileError: the picture has no record, or one of another command.
+        SettingsError: a role is none of that picture.
+    """
+    record, settings = records.read_image(image)
+    if record.get("command") != "apply":
+        raise files.FileError(
+            image, "was not made by apply", "leave out apply: main.py --from-image"
+        )
+    for role in given.keys() - record["inputs"].keys():
+        raise SettingsError(f"--from-image: that picture had no {role}; leave out {flag(role)}")
+    inputs = records.locate_inputs(record, given, is_trusted=records.is_below_home)
+    return settings, Task(inputs, output, record)

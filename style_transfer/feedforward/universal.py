@@ -1,0 +1,173 @@
+"""Any style in one pass: universal style transfer (Li et al., arXiv:1705.08086).
+
+At five levels, from large shapes to fine grain: the picture is encoded up to a layer, its features
+get the statistics of the painting's by an affine map (`transforms`), and a decoder turns them into
+a picture again. Nothing is trained for a style, nothing is optimized.
+"""
+
+import functools
+import threading
+from collections import OrderedDict
+
+import keras
+import numpy as np
+from keras import ops
+
+import functions
+from style_transfer.feedforward import decoder, transforms
+from style_transfer.method import borders, regions, statistics
+from style_transfer.networks import decoders, weights
+from style_transfer.networks.decoders import LEVELS
+from style_transfer.validation import parse_strength
+
+BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
+DESCRIPTIONS = 32  # of style pictures that are kept
+
+
+@functools.lru_cache(maxsize=1)
+def load_network():
+    """Return the `UniversalTransfer` of the bundled weights, built once."""
+    return UniversalTransfer(weights.load("compact"), decoders.load())
+
+
+def painter(settings):
+    """Return a function that paints what a `Material` says, as `UniversalTransfer.paint`."""
+    return lambda material: load_network().paint(material, settings)
+
+
+class UniversalTransfer:
+    """The encoder, up to each level, and the decoders; for pictures of all sizes, in any thread.
+
+    Args:
+        network: `networks.weights.Weights` of the encoder.
+        inverse: `networks.decoders.Decoders` of that encoder.
+    """
+
+    def __init__(self, network, inverse):
+        self.architecture = network.architecture
+        model = functions.build_model(LEVELS, self.architecture)
+        network.assign(model)
+        self.encoder = model
+        self.encoders = {
+            level: keras.Model(model.input, {level: model.output[level]}) for level in LEVELS
+        }
+        self.decoders = {
+            level: decoder.assign(decoder.build_decoder(level, self.architecture), layers)
+            for level, layers in inverse.levels.items()
+        }
+        self.descriptions = OrderedDict()
+        self.lock = threading.RLock()
+
+    def paint(self, material, settings):
+        """Paint a picture in one pass.
+
+        Args:
+            material: a `Material`: content, styles, regions.
+            settings: `transform` and `strength`.
+
+        Returns:
+            An image of the content's shape, before `material.show`, NumPy.
+        """
+        styles = [(style.shares, self.describe(style)) for style in material.styles]
+        image = content = ops.convert_to_tensor(material.content)
+        for level, strength in zip(LEVELS, parse_strength(settings.strength)):
+            if strength:
+                repaint = Level(self, level, settings.transform, strength)
+                image = repaint(
+                    image, [(shares, found[level]) for shares, found in styles], material.mask
+                )
+        return ops.convert_to_numpy(leave_out(image, content, material))
+
+    def describe(self, style):
+        """Describe a `Style`: from level to a list of statistics, one a region; kept for later."""
+        key = style.fingerprint()
+        with self.lock:
+            if key not in self.descriptions:
+                self.descriptions[key] = self.describe_anew(style)
+                if len(self.descriptions) > DESCRIPTIONS:
+                    self.descriptions.popitem(last=False)
+            return self.descriptions[key]
+
+    def describe_anew(self, style):
+        """Do the work of `describe`."""
+        features = functions.extract_features(self.encoder, style.picture, border=BORDER)
+        return {
+            level: describe_regions(each, level, style.mask, self.architecture)
+            for level, each in features.items()
+        }
+
+
+class Level:
+    """One level of a `UniversalTransfer`: encode, transform, decode."""
+
+    def __init__(self, network, level, transform, strength):
+        self.encoder, self.decoder = network.encoders[level], network.decoders[level]
+        self.architecture, self.level = network.architecture, level
+        self.transform, self.strength = transform, strength
+
+    def __call__(self, image, styles, mask):
+        """Repaint an image (1, height, width, 3).
+
+        Args:
+            styles: for each style its shares and its statistics, by region.
+            mask: (1, height, width, regions), or None.
+        """
+        padding = borders.padding(image.shape[1:3], BORDER)
+        features = self.encoder(borders.pad(image, padding))[self.level]
+        own = borders.crop(features, self.level, padding)
+        found = describe_regions(own, self.level, mask, self.architecture)
+        maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
+        pooled = (
+            None if mask is None else regions.pool(mask, self.level, self.architecture, padding)
+        )
+        image = self.decoder(apply_maps(features, maps, pooled))
+        return ops.clip(borders.crop(image, self.architecture.layers[0], padding), 0.0, 1.0)
+
+    def find_map(self, content, styles, region):
+        """Return the map of one region, or None where nothing is painted."""
+        chosen = [(shares[region], found[region % len(found)]) for shares, found in styles]
+        total = sum(share for share, _ in chosen)
+        if not total:
+            return None
+        shares = [self.strength * share / total for share, _ in chosen if share]
+        maps = [
+            transforms.find_map(self.transform, content, style) for share, style in chosen if share
+        ]
+        return transforms.mix_maps(maps, shares)
+
+
+def describe_regions(features, level, mask, architecture):
+    """Return the mean and covariance of features (1, h, w, N) in each region, NumPy."""
+    found = []
+    for guide in regions.guides(mask, level, architecture, BORDER):
+        sums = statistics.covariances(statistics.sum_positions(features, guide))
+        found.append({name: ops.convert_to_numpy(each)[0] for name, each in sums.items()})
+    return found
+
+
+def apply_maps(features, maps, pooled):
+    """Map features (1, h, w, N), each position by its regions' maps; None leaves it as it is.
+
+    Args:
+        maps: of each region, (A, b) or None.
+        pooled: (1, h, w, regions), how much a position belongs to each; None: one region.
+    """
+    mapped = [features if each is None else affine(features, *each) for each in maps]
+    if pooled is None:
+        return mapped[0]
+    return sum(pooled[..., index : index + 1] * each for index, each in enumerate(mapped))
+
+
+def affine(features, matrix, offset):
+    """Return A x + b for the features x of each position, (1, h, w, N)."""
+    matrix, offset = matrix.T.astype(np.float32), offset.astype(np.float32)
+    return ops.matmul(features, ops.convert_to_tensor(matrix)) + ops.convert_to_tensor(offset)
+
+
+def leave_out(image, content, material):
+    """Put the content itself back into the regions that get no style."""
+    if material.mask is None:
+        return image
+    painted = [any(shares) for shares in zip(*(style.shares for style in material.styles))]
+    share = np.sum(material.mask[..., painted], axis=-1, keepdims=True)
+    return content + ops.convert_to_tensor(share) * (image - content)

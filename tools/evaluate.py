@@ -1,0 +1,153 @@
+"""Measure what painted pictures are worth: the default of version 0.2.0, today's, and one pass.
+
+    python tools/evaluate.py --content CONTENTS --style STYLES --judge TEACHER.npz --output DIR
+
+Every photo with every painting. The judge, a published network with heads, had no part in the
+pictures; see `quality` for what it measures. Each row is printed as it is there and appended to
+DIR/figures.jsonl; what is in that file is not made again.
+"""
+
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # `python tools/evaluate.py` finds the project's modules
+
+from style_transfer.feedforward import universal  # noqa: E402
+from style_transfer.networks import weights  # noqa: E402
+from style_transfer.optimization.engine import Engine  # noqa: E402
+from style_transfer.optimization.targets import Style  # noqa: E402
+from style_transfer.optimization.transfer import Material, Transfer  # noqa: E402
+from style_transfer.pictures import images  # noqa: E402
+from style_transfer.settings import Settings  # noqa: E402
+from tools import quality  # noqa: E402
+from tools.comparison import load_picture  # noqa: E402
+
+#: The defaults of version 0.2.0, as far as today's differ or may differ one day.
+OLD = dict(
+    init="content",
+    style_space="raw",
+    style_weight=200.0,
+    tv_weight=2.0,
+    tv_loss="mean-squared",
+    epochs=10,
+    steps=30,
+    scales="auto",
+    warmup=30,
+)
+MEASURES = ("content", "style", "ripple", "seconds")
+
+
+class Contender:
+    """One way to make a picture: some settings; without steps, it is one pass.
+
+    Args:
+        settings: a `Settings`.
+        one_pass: whether the picture is that of `apply`.
+    """
+
+    def __init__(self, settings, *, one_pass=False):
+        self.settings, self.one_pass = settings, one_pass
+        self.engine = None if one_pass else Engine(weights.load("compact"), settings)
+
+    def paint(self, content, style):
+        """Return (picture, seconds) for a pair, each (1, height, width, 3)."""
+        began = time.perf_counter()
+        paint = universal.painter(self.settings)
+        start = paint if self.settings.init == "instant" else content
+        material = Material(content, [Style(style)], start)
+        if self.one_pass:
+            return paint(material), time.perf_counter() - began
+        transfer = Transfer(self.engine, material, self.settings)
+        for _ in transfer.run():
+            pass
+        return transfer.image, time.perf_counter() - began
+
+
+def list_contenders(betas):
+    """Return the `Contender`s by name; β other than the default's have names of their own."""
+    found = {
+        "old": Contender(Settings(**OLD)),
+        "instant": Contender(Settings(), one_pass=True),
+        "new": Contender(Settings()),
+    }
+    for beta in betas:
+        found[f"new, β = {beta:g}"] = Contender(Settings(style_weight=beta))
+    return found
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.option("--content", required=True, type=click.Path(exists=True), help="Folder of photos.")
+@click.option("--style", required=True, type=click.Path(exists=True), help="Of paintings.")
+@click.option("--judge", required=True, type=click.Path(exists=True), help="Published: .npz.")
+@click.option("--output", required=True, type=click.Path(), help="Folder for pictures, figures.")
+@click.option("--size", default=512, help="Longer side of all pictures.")
+@click.option("--beta", "betas", multiple=True, type=float, help="Other β for today's default.")
+@click.option("--every", default=1, help="Take each so-many-th pair only.")
+def main(content, style, judge, output, size, betas, every):
+    """Make the pictures, judge them, print the table."""
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    with np.load(judge) as arrays:
+        network = quality.build_judge(dict(arrays))
+    pairs = list(itertools.product(images.expand(content), images.expand(style)))[::every]
+    contenders = list_contenders(betas)
+    rows = read_rows(output)
+    for number, paths in enumerate(pairs):
+        pictures = [load_picture(path, size) for path in paths]
+        judgement = quality.Judgement(network, *pictures)
+        pair = "-".join(Path(path).stem for path in paths)
+        for name, contender in contenders.items():
+            if (pair, name) in rows:
+                continue
+            if not number:
+                contender.paint(*pictures)  # once untimed: graphs are made
+            picture, seconds = contender.paint(*pictures)
+            images.save_png(output / f"{pair}-{name}.png", picture)
+            rows[pair, name] = judgement.errors(picture) | {"seconds": seconds}
+            append(output, pair, name, rows[pair, name])
+            print(describe(pair, name, rows[pair, name]), flush=True)
+    print(summarize(rows, contenders))
+
+
+def read_rows(output):
+    """Return the rows of an earlier call: {(pair, name): figures}."""
+    path = output / "figures.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    found = map(json.loads, lines)
+    return {(each.pop("pair"), each.pop("name")): each for each in found}
+
+
+def append(output, pair, name, figures):
+    """Append a row to the file."""
+    with (output / "figures.jsonl").open("a") as file:
+        print(json.dumps({"pair": pair, "name": name, **figures}), file=file)
+
+
+def describe(pair, name, figures):
+    """Write a row as a line."""
+    return f"{pair:36} {name:16}" + "".join(f"{figures[each]:11.4g}" for each in MEASURES)
+
+
+def summarize(rows, names):
+    """Write the means over all pairs, and their ratios to the old default's."""
+    lines = [f"{'mean':36} {'':16}" + "".join(f"{each:>11}" for each in MEASURES)]
+    means = {}
+    for name in names:
+        found = [figures for (_, own), figures in rows.items() if own == name]
+        means[name] = {each: float(np.mean([row[each] for row in found])) for each in MEASURES}
+        lines.append(describe("mean", name, means[name]))
+    for name in list(names)[1:]:
+        ratios = {each: means[name][each] / means["old"][each] for each in MEASURES}
+        lines.append(describe("to old", name, ratios))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -148,7 +148,7 @@ class Settings(Derived):
         choices=("monge", "wct", "adain"),
     )
     strength: str = option(
-        "1",
+        "0.7",
         "How much of the painting one pass puts on, 0 to 1: one number, or one for each of its "
         "five levels, from large shapes to fine grain: 1,1,0.8,0.6,0.5.",
         "--strength",

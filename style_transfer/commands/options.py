@@ -156,10 +156,11 @@ def fit_recipe(context, options, console):
     values = context.meta.get("compact")
     if not values or not paints_with_compact(options):
         return options
+    sources = (click.core.ParameterSource.DEFAULT_MAP, click.core.ParameterSource.DEFAULT)
     free = {
         name: value
         for name, value in values.items()
-        if context.get_parameter_source(name) is click.core.ParameterSource.DEFAULT_MAP
+        if context.get_parameter_source(name) in sources
         and name not in context.meta.get("config", {})
     }
     shown = ", ".join(

@@ -23,7 +23,7 @@ from style_transfer.optimization.events import (
     Notice,
     Painted,
 )
-from style_transfer.optimization.job import tensorflow_errors
+from style_transfer.optimization.job import explain, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import UNCHANGED, choose_sizes
 from style_transfer.pictures import images
 from style_transfer.runs import record as records
@@ -130,8 +130,10 @@ class Painter:
             ready = material.prepare(pictures, sizes, self.settings)
             image = ready.show(network.paint(ready, self.settings))
             seconds = time.perf_counter() - began
-        except (MemoryError, *tensorflow_errors()) as error:
-            raise ComputationError("the memory ran out; give a smaller --size") from error
+        except MemoryError as error:
+            raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error
+        except tensorflow_errors() as error:
+            raise explain(error, self.settings) from error
         alpha = pictures.content.alpha if self.settings.keep_alpha else None
         data = images.encode_png(image, texts=records.texts(record), alpha=alpha)
         if task.output:

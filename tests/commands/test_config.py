@@ -8,6 +8,7 @@ from conftest import paint, refused
 
 from style_transfer.commands import config
 from style_transfer.commands import paint as painting
+from style_transfer.method.architecture import VGG19
 from style_transfer.settings import FIELDS, Settings
 
 KNOWN = {
@@ -164,3 +165,34 @@ def test_a_recipe_runs(run_main, content, style, small_weights, tmp_path):
     assert outcome.returncode == 0, outcome.stderr
     settings = json.loads((tmp_path / "cwd/out/run.json").read_text())["settings"]
     assert (settings["decay"], settings["epochs"]) == (0.8, 1)
+
+
+def test_a_recipe_paints_with_the_compact_network(run_main, content, style, tmp_path):
+    """By values of its own, which one line names; what the user says goes before them."""
+    fast = ("--size", "48", "--epochs", "1", "--steps", "1", "--weights", "compact")
+    recipe = ("--recipe", "tensorflow-tutorial", "--tv", "3")
+    outcome = run_main("-c", content, "-s", style, *recipe, *fast, "-o", "out")
+    assert outcome.returncode == 0, outcome.stderr
+    note = next(line for line in outcome.stderr.splitlines() if line.startswith("Note: "))
+    assert "compact network: --alpha 1, --beta" in note and "block5_conv1" in note
+    assert "--tv 3" not in note
+    settings = json.loads((tmp_path / "cwd/out/run.json").read_text())["settings"]
+    own = config.read_recipe("tensorflow-tutorial", KNOWN, compact=True)
+    assert settings["content_layers"] == ["block5_conv1"] and settings["tv_weight"] == 3.0
+    assert settings["style_weight"] == own["style_weight"] != 1e-2
+    assert settings["adam_epsilon"] == 0.1  # which is the published one
+
+
+def test_other_weights_have_the_published_values(run_main, content, style, small_weights, tmp_path):
+    fast = ("--size", "48", "--epochs", "1", "--steps", "1", "--weights", small_weights)
+    outcome = run_main("-c", content, "-s", style, "--recipe", "lambda", *fast, "-o", "out")
+    assert outcome.returncode == 0, outcome.stderr
+    settings = json.loads((tmp_path / "cwd/out/run.json").read_text())["settings"]
+    assert settings["style_weight"] == 1.0 and "compact network" not in outcome.stderr
+
+
+@pytest.mark.parametrize("name", config.list_recipes())
+def test_values_for_the_compact_network_name_layers_that_it_has(name):
+    values = config.read_recipe(name, KNOWN) | config.read_recipe(name, KNOWN, compact=True)
+    settings = Settings(**values)
+    assert set(settings.layers) <= set(VGG19.up_to(["block5_conv1"]))

@@ -223,6 +223,7 @@ class Trainer(keras.Model):
         return self.decoder(features)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Sum the errors of the pixels, of the level's own features, and of the lower ones."""
         images, targets = y
         half = ops.shape(images)[0]
         pixels = ops.mean(ops.square(y_pred[:half] - images))

@@ -26,6 +26,7 @@ POOLINGS = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling
 # What an error is divided by never falls below this, so that a target without any signal (a flat,
 # single-colored style picture) gives a large loss and not infinity.
 FLOOR = 1e-6
+SMOOTH = 1 / 255  # below this much, a difference of colors counts by its square
 
 
 def build_model(
@@ -183,18 +184,17 @@ def total_variation(image, *, form="mean-squared"):
     equation 4 with exponent 2): without it the network's blind spots fill with noise.
 
     Args:
-        form: `mean-squared` or `sum-squared`: the squared differences along rows and along
-            columns, their means or their sum; `mean-absolute` or `sum-absolute`: the absolute
-            ones, as TensorFlow's and other tutorials have it.
+        form: `isotropic`: the mean length of the color's gradient, which favors no direction
+            (Rudin, Osher & Fatemi 1992); `mean-squared`, `sum-squared`, `mean-absolute`,
+            `sum-absolute`: of the differences along rows and along columns.
     """
-    axes = (1, 2, 3)
-    measure = {
-        "mean-squared": gradients.mean_square,
-        "sum-squared": lambda values: ops.sum(ops.square(values), axis=axes),
-        "mean-absolute": lambda values: ops.mean(ops.abs(values), axis=axes),
-        "sum-absolute": lambda values: ops.sum(ops.abs(values), axis=axes),
-    }[form]
-    return measure(gradients.differences(image, 1)) + measure(gradients.differences(image, 2))
+    rows, columns = (gradients.differences(image, axis) for axis in (1, 2))
+    if form == "isotropic":
+        squares = ops.square(rows[:, :, :-1]) + ops.square(columns[:, :-1])
+        return ops.mean(ops.sqrt(ops.mean(squares, axis=3) + SMOOTH**2), axis=(1, 2))
+    reduce, power = form.split("-")
+    reduce, power = getattr(ops, reduce), {"squared": ops.square, "absolute": ops.abs}[power]
+    return sum(reduce(power(each), axis=(1, 2, 3)) for each in (rows, columns))
 
 
 def compute_losses(features, image, targets, settings):

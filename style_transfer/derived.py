@@ -3,10 +3,10 @@
 from style_transfer.method.architecture import ARCHITECTURES
 from style_transfer.validation import parse_style_layers
 
-# What goes with each `loss`. Absolute differences leave edges as they are and calm what lies
-# between them: ripples of two to four pixels, by which an image can also have the painting's
-# statistics. Squared ones hardly touch those, or blur all edges.
-TV_FORMS = {"relative": "mean-absolute", "mean": "mean-squared", "gatys": "sum-squared"}
+# What goes with each `loss`. Lengths leave edges as they are and calm what lies between them:
+# ripples of two to four pixels, by which an image can also have the painting's statistics.
+# Squares hardly touch those, or blur all edges; absolute values square off slanted strokes.
+TV_FORMS = {"relative": "isotropic", "mean": "mean-squared", "gatys": "sum-squared"}
 
 
 class Derived:

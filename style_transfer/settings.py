@@ -47,7 +47,7 @@ class Settings(Derived):
         maximum=1e12,
     )
     style_weight: float = option(
-        28.0,
+        24.0,
         "β: how strongly the style is painted on; β/α is what matters.",
         "--beta",
         "--style-weight",
@@ -56,7 +56,7 @@ class Settings(Derived):
         maximum=1e12,
     )
     tv_weight: float = option(
-        6.0,
+        7.0,
         "Total variation: more gives smoother areas, less keeps fine grain.",
         "--tv",
         "--tv-weight",
@@ -168,9 +168,17 @@ class Settings(Derived):
     )
     tv_loss: str = option(
         "auto",
-        "Total variation of: squares or absolute values, their mean or sum; auto goes with --loss.",
+        "Total variation: isotropic (alike in all directions), or the mean or sum of squared or "
+        "absolute differences; auto goes with --loss.",
         "--tv-loss",
-        choices=("auto", "mean-squared", "sum-squared", "mean-absolute", "sum-absolute"),
+        choices=(
+            "auto",
+            "isotropic",
+            "mean-squared",
+            "sum-squared",
+            "mean-absolute",
+            "sum-absolute",
+        ),
         compiled=True,
     )
     scales: str = option(

@@ -184,6 +184,31 @@ def test_total_variation(reduce, power):
     np.testing.assert_allclose(functions.total_variation(image, form=form), [expected], rtol=1e-5)
 
 
+def test_the_isotropic_variation_is_the_mean_length_of_the_gradient():
+    (image,) = pictures((5, 7))
+    lengths = []
+    for row in range(4):
+        for column in range(6):
+            here, below = image[0, row, column], image[0, row + 1, column]
+            right = image[0, row, column + 1]
+            squares = (below - here) ** 2 + (right - here) ** 2
+            lengths.append(np.sqrt(np.mean(squares) + functions.SMOOTH**2))
+    variation = functions.total_variation(image, form="isotropic")
+    np.testing.assert_allclose(variation, [np.mean(lengths)], rtol=1e-5)
+
+
+def test_the_isotropic_variation_is_alike_in_all_directions():
+    """A soft edge of one height costs its length, whichever way it runs."""
+    rows, columns = np.mgrid[:64, :64].astype(np.float32) / 64
+    costs = []
+    for degrees in (0, 30, 45, 60, 90):
+        way = np.deg2rad(degrees)
+        slope = np.cos(way) * columns + np.sin(way) * rows
+        image = np.repeat(slope[None, :, :, None] / 2, 3, axis=-1)
+        costs.append(float(functions.total_variation(image, form="isotropic")[0]))
+    np.testing.assert_allclose(costs, costs[0], rtol=0.01)
+
+
 def test_the_summed_absolute_variation_is_that_of_tensorflow():
     (image,) = pictures((5, 7))
     batch = np.concatenate([image, image**2])

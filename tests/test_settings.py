@@ -182,7 +182,7 @@ def test_averages_are_adams():
 
 def test_the_total_variation_goes_with_the_loss():
     forms = {loss: Settings(loss=loss).tv_form for loss in ("relative", "mean", "gatys")}
-    expected = {"relative": "mean-absolute", "mean": "mean-squared", "gatys": "sum-squared"}
+    expected = {"relative": "isotropic", "mean": "mean-squared", "gatys": "sum-squared"}
     assert forms == expected
     assert Settings(loss="gatys", tv_loss="mean-absolute").tv_form == "mean-absolute"
 

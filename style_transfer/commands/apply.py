@@ -1,5 +1,6 @@
 """`python main.py apply`: a photo in the style of a painting, in one pass."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from style_transfer.commands.options import (
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
-from style_transfer.settings import COMMON, FIELDS
+from style_transfer.settings import COMMON, FIELDS, STYLE
 
 HELP = """Repaint a photo in the style of any painting in one pass: a second, not a minute.
 
@@ -28,6 +29,7 @@ HELP = """Repaint a photo in the style of any painting in one pass: a second, no
 Examples:
   python main.py apply --content photo.jpg --style painting.jpg
   python main.py apply --content photos/ --style painting.jpg --strength 0.7 -o painted/
+  python main.py apply --content photos/ --model waves.style -o painted/
   python main.py apply --content - --style painting.jpg -o - < photo.jpg > painted.png
 
 Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network. The path
@@ -67,6 +69,20 @@ def own_options():
             metavar="PICTURE",
             multiple=True,
             help="The painting to learn from; several, a folder or a pattern are blended.",
+        ),
+        Option(
+            "-m",
+            "--model",
+            section=COMMON,
+            metavar="FILE",
+            help="A .style file that train wrote, in place of --style.",
+        ),
+        Option(
+            "--style-index",
+            section=STYLE,
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Of the styles of a --model, the N-th; --blend, once for each, mixes them.",
         ),
         Option(
             "-o",
@@ -111,31 +127,65 @@ def command(context, **options):
     from style_transfer.feedforward import apply
 
     if given.from_image:
-        settings, tasks = repeat(context, given)
+        settings, tasks, model = repeat(context, given)
     else:
-        tasks = list_tasks(given, settings)
-    painter = apply.Painter(settings, overwrite=given.overwrite)
+        model = read_model(given)
+        settings = fit_model(settings, given, context, model)
+        tasks = list_tasks(given, settings, model)
+    painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
     failures = play(lambda **hooks: painter.perform(tasks, **hooks), console)
     from style_transfer.batches import local
 
     local.check_failures(failures, len(tasks))
 
 
-def list_tasks(given, settings):
+def read_model(given):
+    """Return the trained network that is to paint, or None; it takes the place of a style."""
+    if not given.model:
+        if given.style_index:
+            raise click.UsageError("--style-index chooses among the styles of a --model")
+        return None
+    from style_transfer.feedforward import style_file
+
+    for name in ("style", "style_mask"):
+        if getattr(given, name):
+            flag = name.replace("_", "-")
+            raise click.UsageError(f"--model has its styles; leave out --{flag}")
+    return style_file.read(given.model)
+
+
+def fit_model(settings, given, context, model):
+    """Return the settings for a trained network; without one, as they are."""
+    if model is None:
+        return settings
+    if "strength" not in explicit(context):
+        settings = dataclasses.replace(settings, strength="1")
+    if given.style_index:
+        if settings.blend:
+            raise click.UsageError("--style-index and --blend exclude each other")
+        count = len(model.names)
+        if given.style_index > count:
+            raise click.BadParameter(f"there are {count}", param_hint="--style-index")
+        chosen = tuple(float(number == given.style_index) for number in range(1, count + 1))
+        settings = dataclasses.replace(settings, blend=chosen)
+    return settings
+
+
+def list_tasks(given, settings, model):
     """Return an `apply.Task` for each content."""
     from style_transfer.batches import plan
     from style_transfer.feedforward.apply import Task
     from style_transfer.pictures import images
 
     for name in ("content", "style"):
-        if not getattr(given, name):
+        if not (getattr(given, name) or (name == "style" and model)):
             raise click.UsageError(f"--{name} is missing; name a picture file.")
     from_stream = given.content == (STREAM,)
     contents = given.content if from_stream else plan.expand(given.content)
     several = contents != given.content[:1]
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
-    inputs = [collect_inputs(content, given, settings) for content in contents]
+    inputs = [collect(content, given, settings, model) for content in contents]
     outputs = choose_outputs(contents, given, several)
     check_outputs(outputs, inputs)
     if from_stream:
@@ -145,6 +195,16 @@ def list_tasks(given, settings):
     return [Task(*pair) for pair in zip(inputs, outputs)]
 
 
+def collect(content, given, settings, model):
+    """Return the `Inputs` of one picture: paths; a trained network is read already."""
+    if model is None:
+        return collect_inputs(content, given, settings)
+    from style_transfer.runs.inputs import Inputs
+
+    mask = content if given.content_mask == "alpha" else given.content_mask
+    return Inputs(content, (model.picture(),), mask or None)
+
+
 def choose_outputs(contents, given, several):
     """Return the path of the picture for each content; None for standard output."""
     from style_transfer.runs.folder import OUTPUT, choose_free
@@ -152,7 +212,7 @@ def choose_outputs(contents, given, several):
     if given.output == STREAM:
         return [None]
     names = ["stdin" if each == STREAM else Path(each).stem for each in contents]
-    style = Path(given.style[0]).stem
+    style = Path(given.model or given.style[0]).stem
     if several:
         folder = Path(given.output or OUTPUT / f"instant-{style}")
         if folder.is_file():
@@ -178,12 +238,13 @@ def check_outputs(outputs, inputs):
             raise click.UsageError(f"two results would be called {path.name}; rename a picture")
     for each in inputs:
         for _, path in each.items():
+            path = getattr(path, "path", path)
             if Path(path).resolve() in written:
                 raise files.FileError(path, "would be overwritten", "choose another --output")
 
 
 def repeat(context, given):
-    """Return (settings, tasks) that make a picture again, by the record in it."""
+    """Return (settings, tasks, model) that make a picture again, by the record in it."""
     from style_transfer.feedforward import apply
     from style_transfer.runs.inputs import number
 
@@ -197,6 +258,6 @@ def repeat(context, given):
     paths |= {"content mask": given.content_mask} if given.content_mask else {}
     given.content, given.style = given.content or (given.from_image,), given.style or ("again",)
     (output,) = choose_outputs(given.content[:1], given, several=False)
-    settings, task = apply.repeat(given.from_image, paths, output)
+    settings, task, model = apply.repeat(given.from_image, paths, output)
     check_outputs([output], [task.inputs])
-    return settings, [task]
+    return settings, [task], model

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
+from style_transfer.feedforward import style_file
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization import memory
 from style_transfer.optimization.events import (
@@ -62,11 +63,18 @@ class Painter:
 
     Args:
         settings: a `Settings`.
+        model: the `style_file.StyleFile` of a trained network; None: any style, by `universal`.
         overwrite: replace a picture that is there.
+
+    Raises:
+        SettingsError: the trained network cannot do what the settings ask for.
     """
 
-    def __init__(self, settings, *, overwrite=False):
-        self.settings, self.overwrite = settings, overwrite
+    def __init__(self, settings, *, model=None, overwrite=False):
+        if model:
+            style_file.check_settings(settings, model)
+        self.settings, self.model, self.overwrite = settings, model, overwrite
+        self.network = None
         self.shared = {}  # pictures of styles and their masks, by path
 
     def perform(self, tasks, *, should_stop=lambda: False, downloading=None):
@@ -100,7 +108,7 @@ class Painter:
             yield from map(Notice, picture.notices)
         sizes = choose_sizes(pictures, self.settings)
         check_memory(sizes)
-        record = make_record(self.settings, pictures, sizes)
+        record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
             check_unchanged(task.record, record)
         if task.output and task.output.exists() and not self.overwrite:
@@ -121,14 +129,15 @@ class Painter:
 
     def work(self, task, pictures, sizes, record):
         """Compute and write one picture; return its `Painted`."""
-        from style_transfer.feedforward import universal
         from style_transfer.optimization import material
 
         try:
-            network = universal.load_network()
+            self.network = self.network or load_network(self.model)
             began = time.perf_counter()
-            ready = material.prepare(pictures, sizes, self.settings)
-            image = ready.show(network.paint(ready, self.settings))
+            # The shares of a trained network's styles are not those of the pictures.
+            own = dataclasses.replace(self.settings, blend=()) if self.model else self.settings
+            ready = material.prepare(pictures, sizes, own)
+            image = ready.show(self.network.paint(ready, self.settings))
             seconds = time.perf_counter() - began
         except MemoryError as error:
             raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error
@@ -142,16 +151,26 @@ class Painter:
         return Painted(task.content, task.output, sizes.content, seconds, data)
 
 
+def load_network(model):
+    """Return what paints: a trained network, or that of any style."""
+    from style_transfer.feedforward import trained, universal
+
+    return trained.Network(model) if model else universal.load_network()
+
+
 def is_read(value):
     """Tell whether an input is a picture already, and no path of one."""
     return isinstance(value, images.Picture)
 
 
-def make_record(settings, pictures, sizes):
-    """Return what determines a picture, see `runs.record`."""
+def make_record(settings, pictures, sizes, model):
+    """Return what determines a picture, see `runs.record`; a trained network is its style."""
     network, inverse = weights.load("compact"), decoders.load()
     both = files.sha256((network.sha256 + inverse.sha256).encode())
-    network = dataclasses.replace(network, name=f"{network.name} and its decoders", sha256=both)
+    name = f"{network.name} and its decoders"
+    if model:
+        both, name = model.sha256, f"trained network ({files.printable(Path(model.path).name)})"
+    network = dataclasses.replace(network, name=name, sha256=both)
     computed = {"device": "", "precision": "float32", "terms": [], "command": "apply"}
     return records.make_record(settings, pictures, network, sizes.content, **computed)
 
@@ -189,7 +208,7 @@ def check_same(path, record):
 
 
 def repeat(image, given, output):
-    """Return (settings, task) that make a picture again, by the record in it.
+    """Return (settings, task, model) that make a picture again, by the record in it.
 
     Args:
         image: path of a PNG that `apply` made.
@@ -208,4 +227,8 @@ def repeat(image, given, output):
     for role in given.keys() - record["inputs"].keys():
         raise SettingsError(f"--from-image: that picture had no {role}; leave out {flag(role)}")
     inputs = records.locate_inputs(record, given, is_trusted=records.is_below_home)
-    return settings, Task(inputs, output, record)
+    model = None
+    if str(inputs.styles[0]).endswith(style_file.SUFFIX):
+        model = style_file.read(inputs.styles[0])
+        inputs = dataclasses.replace(inputs, styles=(model.picture(),))
+    return settings, Task(inputs, output, record), model

@@ -38,9 +38,13 @@ def list_words(record):
     Options at their default are left out, and settings that this version does not know.
     """
     words = ["python", "main.py"]
+    names = {"content": "--content"}
+    if training := record.get("training"):
+        words += ["train", "--photos", files.printable(training["photos"])]
+        names = {"content": "--preview"}
     for role, source in record["inputs"].items():
         if role != "init":  # is among the settings
-            words += [flag(role), files.printable(source["path"])]
+            words += [names.get(role, flag(role)), files.printable(source["path"])]
     for name, value in record["settings"].items():
         if name in FIELDS and is_changed(name, value):
             words += list_option(name, value)

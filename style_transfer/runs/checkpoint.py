@@ -65,11 +65,16 @@ def read(path):
     """
     with open(path, "rb") as file:
         try:
-            return read_archive(file)
+            return read_archive(file, os.fstat(file.fileno()).st_size)
         except CheckpointError as error:
             raise CheckpointError(f"{path.name} {error}") from None
         except Exception as error:  # zipfile, NumPy and JSON raise all kinds of errors for damage
             raise DamagedError(f"{path.name} is damaged ({files.printable(error)})") from None
+
+
+def read_data(data):
+    """Read a checkpoint that is in memory, bytes; raise all kinds of errors for damage."""
+    return read_archive(io.BytesIO(data), len(data))
 
 
 def check_arrays(arrays, expected):
@@ -95,10 +100,10 @@ def say_array(kind):
     return f"{'×'.join(map(str, kind[0])) or 'one'} {kind[1]}" if kind else "nothing"
 
 
-def read_archive(file):
-    """Read arrays and header from an open npz file; raise all kinds of errors for damage."""
+def read_archive(file, size):
+    """Read arrays and header from an open npz file of so many bytes; raise for any damage."""
     with zipfile.ZipFile(file) as archive:
-        check_members(archive, os.fstat(file.fileno()).st_size)
+        check_members(archive, size)
         members = {each.filename.removesuffix(".npy"): each for each in archive.infolist()}
         if HEADER not in members:
             raise ValueError("it has no header")

@@ -25,6 +25,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "precision",
     "terms",
     "command",
+    "training",
 )
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
 

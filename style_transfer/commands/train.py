@@ -1,0 +1,164 @@
+"""`python main.py train`: a network that paints in one style, or in several, in one pass."""
+
+import functools
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+
+from style_transfer.commands.console import LOADING, Console
+from style_transfer.commands.options import (
+    CONTEXT,
+    METHOD,
+    RUN,
+    Command,
+    Option,
+    explicit,
+    file_options,
+    make_settings,
+    message_options,
+    setting_options,
+)
+from style_transfer.commands.playing import play
+from style_transfer.settings import COMMON
+
+HELP = """Train a network that repaints any photo in one pass, in the style of a painting.
+
+\b
+Examples:
+  python main.py train --style painting.jpg --photos DIR -o waves.style --minutes 10
+  python main.py train --style a.jpg --style b.jpg --photos DIR -o two.style
+  python main.py apply --content photo.jpg --model waves.style
+
+Johnson et al. (arXiv:1603.08155), Ulyanov et al. (arXiv:1607.08022); with several styles, Dumoulin
+et al. (arXiv:1610.07629). Give the same command again to go on with what was interrupted.
+"""
+SUFFIX = ".style"
+#: Of all settings, those that a training depends on.
+USED = (
+    "size",
+    "content_weight",
+    "style_weight",
+    "tv_weight",
+    "epochs",
+    "steps",
+    "style_loss",
+    "style_space",
+    "layer_weights",
+    "style_scale",
+    "loss",
+    "tv_loss",
+    "seed",
+    "network",
+    "weights",
+    "content_layers",
+    "style_layers",
+    "pooling",
+    "preprocessing",
+    "border",
+)
+
+
+def own_options():
+    """Make the options that mean something else here than for one picture."""
+    return [
+        Option(
+            "-s",
+            "--style",
+            section=COMMON,
+            metavar="PICTURE",
+            multiple=True,
+            help="A painting to learn from; each of several is a style of its own.",
+        ),
+        Option(
+            "--photos",
+            section=COMMON,
+            metavar="DIR",
+            help="Folder of photos, and the folders in it: a hundred do, thousands are better.",
+        ),
+        Option(
+            "-o",
+            "--output",
+            section=COMMON,
+            metavar="FILE",
+            help="The .style file; snapshots, losses and checkpoints go to FILE.training.  "
+            "[default: data/output/<style>.style]",
+        ),
+        Option(
+            "--minutes",
+            section=COMMON,
+            type=click.FloatRange(min=0, min_open=True, max=100_000),
+            help="How long it may take: chooses --steps.  [default: 10, unless --steps is given]",
+        ),
+        Option(
+            "--preview",
+            section=COMMON,
+            metavar="PICTURE",
+            help="The photo to show after every epoch.  [default: one of --photos, held back]",
+        ),
+        Option(
+            "--learning-rate",
+            "learning_rate",
+            section=METHOD,
+            type=click.FloatRange(min=0, min_open=True, max=1),
+            default=0.002,
+            show_default=True,
+            help="Adam's step size at its highest; it falls to 0 along a cosine.",
+        ),
+        Option(
+            "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
+        ),
+    ]
+
+
+@click.command(
+    "train",
+    cls=Command,
+    help=HELP,
+    short_help="Train a network for one style or several; apply uses it.",
+    context_settings=CONTEXT,
+    params=[
+        *own_options(),
+        *file_options(recipes=False),
+        *(each for each in setting_options() if each.name in USED),
+        *message_options(),
+    ],
+)
+@click.pass_context
+def command(context, **options):
+    """Parse the options and train; the text of the help is `HELP`."""
+    given = SimpleNamespace(**options)
+    for name in ("style", "photos"):
+        if not getattr(given, name):
+            raise click.UsageError(f"--{name} is missing; name a {WANTED[name]}.")
+    settings = make_settings(options | {"optimizer": "adam"})
+    console = Console(quiet=given.quiet, verbose=given.verbose)
+    console.status(LOADING)
+    from style_transfer.feedforward import train
+
+    minutes = given.minutes or (None if "steps" in explicit(context) else MINUTES)
+    task = train.Task(
+        styles=given.style,
+        photos=given.photos,
+        output=choose_output(given),
+        settings=settings,
+        preview=given.preview,
+        minutes=minutes,
+        overwrite=given.overwrite,
+    )
+    play(functools.partial(train.perform, task), console)
+
+
+MINUTES = 10.0
+WANTED = {"style": "picture file", "photos": "folder of photos"}
+
+
+def choose_output(given):
+    """Return the path of the file."""
+    from style_transfer.runs.folder import OUTPUT
+
+    names = "-".join(Path(each).stem for each in given.style[:3])
+    path = Path(given.output or OUTPUT / f"{names}{SUFFIX}")
+    if path.suffix.lower() != SUFFIX or path.is_dir():
+        raise click.UsageError(f"--output: {path} is no {SUFFIX} file; name one")
+    return path

@@ -1,0 +1,274 @@
+"""Photos and paintings in, a trained network out: from paths to finished files, as events.
+
+Nothing here prints or exits, see `optimization.job`. TensorFlow is imported once the first inputs
+are known to be good.
+"""
+
+import dataclasses
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from style_transfer import files
+from style_transfer.errors import ComputationError
+from style_transfer.feedforward import dataset, style_file
+from style_transfer.optimization import job
+from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
+from style_transfer.optimization.preparation import load_weights
+from style_transfer.pictures import images
+from style_transfer.runs import record as records
+from style_transfer.runs.checkpoint import CheckpointError
+from style_transfer.runs.folder import Run
+from style_transfer.runs.inputs import Inputs
+from style_transfer.settings import Settings
+
+BATCH = 4  # photos a step
+CROP = 168  # pixels: with the border, what VGG halves four times
+SHORTER_SIDE = 288  # of the photos that are cropped, so that things have the size they have at use
+HELD_BACK = 8  # photos that the network is judged by
+RESERVE = 10.0  # seconds of a time budget for what comes before and after the steps
+LEAST_STEPS = 2  # of an epoch
+OTHER = "choose another --output, or add --overwrite"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train.
+
+    Attributes:
+        styles: paths of the paintings, a style each.
+        photos: path of a folder.
+        output: path of the `.style` file; beside it lies the folder of the training.
+        settings: a `Settings`: layers and weights of the loss, epochs and steps, learning rate.
+        preview: path of the photo to show, or None: one that is held back.
+        minutes: how long it may take: chooses the steps; or None.
+        overwrite: whether to begin anew what was trained, or begun, with other settings.
+    """
+
+    styles: tuple
+    photos: str
+    output: Path
+    settings: Settings
+    preview: str | None = None
+    minutes: float | None = None
+    overwrite: bool = False
+
+    @property
+    def folder(self):
+        """Where snapshots, losses and checkpoints go."""
+        return self.output.with_suffix(".training")
+
+
+def perform(task, *, should_stop=lambda: False, downloading=None):
+    """Train a network: a generator of events, see `events`, that works between them.
+
+    Args:
+        should_stop, downloading: see `job.perform`.
+
+    Raises:
+        files.FileError: a file cannot be used.
+        SettingsError: there are no such weights.
+        ArithmeticError: the loss diverged.
+        ComputationError: the memory ran out, or the device failed.
+        OSError: a file could not be written.
+    """
+    try:
+        began = time.monotonic()
+        material = Material.load(task, downloading)
+        for picture in material.pictures:
+            yield from map(Notice, picture.notices)
+        if "tensorflow" not in sys.modules:
+            yield Loading()
+        record = make_record(task, material)
+        record, settings = find_run(task, record) or (record, task.settings)
+        with open_run(task, record) as run:
+            yield from train(run, task, settings, material, began, should_stop)
+    except MemoryError as error:
+        raise ComputationError("the memory ran out; close other programs") from error
+    except job.tensorflow_errors() as error:
+        raise job.explain(error, task.settings) from error
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training has before TensorFlow is needed.
+
+    Attributes:
+        styles, preview: `images.Picture`s.
+        paths: of the photos to train on.
+        held_back: of those to judge by.
+        network: `Weights` of the network that sees.
+    """
+
+    styles: tuple
+    preview: images.Picture
+    paths: list
+    held_back: list
+    network: object
+
+    @classmethod
+    def load(cls, task, downloading):
+        """Read the paintings and the preview, list the photos, load the weights."""
+        styles = tuple(map(images.load, task.styles))
+        paths, held_back = split(dataset.list_pictures(task.photos), task.settings.seed)
+        preview = images.load(task.preview or held_back[0])
+        network = load_weights(task.settings.weights, task.settings, downloading)
+        return cls(styles, preview, paths, held_back, network)
+
+    @property
+    def pictures(self):
+        """All pictures that are read whole."""
+        return self.preview, *self.styles
+
+
+def split(paths, seed):
+    """Hold back an eighth of the photos, eight at most; of fewer than eight, one is not spared."""
+    order = np.random.default_rng((seed, 3)).permutation(len(paths))
+    count = min(HELD_BACK, len(paths) // 8)
+    shuffled = [paths[index] for index in order]
+    return sorted(shuffled[count:]), shuffled[: max(1, count)]
+
+
+def make_record(task, material):
+    """Return the record of a training."""
+    size = images.fitted_size(material.preview.pixels.size, task.settings.size)
+    inputs = Inputs(material.preview, material.styles)
+    listed = "\n".join(f"{each.name} {each.stat().st_size}" for each in material.paths)
+    training = {"photos": str(task.photos), "sha256": files.sha256(listed.encode())}
+    training |= {"count": len(material.paths), "minutes": task.minutes}
+    training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
+    computed = {"device": "", "precision": "float32", "command": "train", "training": training}
+    terms = ["content", "style", "total_variation", "validation"]
+    return records.make_record(
+        task.settings, inputs, material.network, size, terms=terms, **computed
+    )
+
+
+def find_run(task, now):
+    """Return record and settings of the training that the folder holds, or None.
+
+    Raises:
+        files.FileError: it is another one, and not to be overwritten.
+    """
+    if task.overwrite or not (task.folder / records.NAME).exists():
+        if task.output.exists() and not task.overwrite:
+            raise files.FileError(task.output, "is there already", OTHER)
+        return None
+    then, settings = records.read_folder(task.folder)
+    if identify(then, task.minutes) != identify(now, task.minutes):
+        raise files.FileError(task.folder, "holds the training of another network", OTHER)
+    return then, settings
+
+
+def identify(record, minutes):
+    """Return what tells one training from another; a time budget chooses the steps."""
+    settings = dict(record["settings"])
+    if minutes:
+        settings.pop("steps")
+    fingerprint = records.fingerprint(record | {"settings": settings})
+    return fingerprint, settings["epochs"], record["training"]
+
+
+def open_run(task, record):
+    """Return the `Run` of a training, begun or continued."""
+    if (task.folder / records.NAME).exists() and not task.overwrite:
+        return Run(task.folder, record)
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    return Run.create(task.folder, record)
+
+
+def train(run, task, settings, material, began, should_stop):
+    """Train to the end, or until asked to stop, and write the network: a generator of events."""
+    if records.is_finished(run.folder) and task.output.exists():
+        yield Notice("trained before; --overwrite trains it anew")
+        yield Saved(run.folder, task.output, True, 0)
+        return
+    saved, notice = run.load_checkpoint()
+    if notice:
+        yield Notice(notice)
+    try:
+        trainer = build(material, settings, saved)
+    except CheckpointError as error:
+        raise files.FileError(run.folder, error, "start anew with --overwrite") from None
+    seconds = trainer.time_step()
+    if task.minutes and not saved:
+        settings = fit(settings, 60 * task.minutes - (time.monotonic() - began), seconds)
+        run.record["settings"] = dataclasses.asdict(settings)
+        trainer.reschedule(settings)
+    run.save_record(finished=False)
+    run.image = trainer.image
+    yield describe_plan(run, trainer, material, seconds)
+    for iterate in trainer.run(should_stop=should_stop):
+        run.add(iterate, trainer)
+        yield iterate
+    yield Saving()
+    run.save_result(finished=trainer.is_finished)
+    job.report(run, Inputs(material.preview, material.styles), ())
+    write(task.output, trainer, material, run.record)
+    yield from tell_unreadable(trainer.lesson.photos)
+    yield Saved(run.folder, task.output, trainer.is_finished, trainer.step)
+
+
+def fit(settings, seconds, step):
+    """Return the settings with as many steps as fit into so many seconds."""
+    steps = (seconds - RESERVE) / step / settings.epochs
+    return dataclasses.replace(settings, steps=max(LEAST_STEPS, math.floor(steps)))
+
+
+def build(material, settings, saved):
+    """Build a `training.Trainer`."""
+    import keras
+
+    from style_transfer.feedforward import training, trunk
+    from style_transfer.optimization.targets import Style
+
+    def to_tensor(picture, side):
+        return images.to_tensor(picture, images.fitted_size(picture.pixels.size, side))
+
+    side = round(settings.size * settings.style_scale)
+    styles = [[Style(to_tensor(picture, side))] for picture in material.styles]
+    sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
+    photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
+    held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
+    lesson = training.Lesson(photos, held_back.batch(0), to_tensor(material.preview, settings.size))
+    keras.utils.set_random_seed(settings.seed)
+    network = trunk.build_trunk(len(styles))
+    loss = training.Loss(material.network, settings, styles)
+    return training.Trainer(network, loss, lesson, settings, saved=saved)
+
+
+def describe_plan(run, trainer, material, seconds):
+    """Return the `Planned` of a training."""
+    left = trainer.schedule.steps - trainer.step
+    return Planned(
+        network=f"trained by {material.network.name}",
+        size=(CROP, CROP),
+        precision="float32",
+        device=f"{len(material.paths)} photos",
+        settings=trainer.settings,
+        terms=tuple(run.record["terms"]),
+        sides=(CROP,),
+        seconds=left * seconds,
+        memory=0,
+        steps_done=trainer.step,
+    )
+
+
+def write(path, trainer, material, record):
+    """Write the best network so far."""
+    names = [(Path(each.path).stem, each.pixels) for each in material.styles]
+    facts = {"settings": record["settings"], "training": record["training"]}
+    facts |= {"weights": record["weights"], "versions": record["versions"]}
+    facts |= {"steps": trainer.step, "validation": trainer.best_validation}
+    style_file.write(path, trainer.best, names, facts)
+
+
+def tell_unreadable(photos):
+    """Say how many photos could not be read."""
+    if photos.unreadable:
+        first = next(iter(photos.unreadable.values()))
+        yield Notice(f"{len(photos.unreadable)} photos could not be read, for example: {first}")

@@ -1,0 +1,79 @@
+"""A network that repaints a photo in one pass, in the styles that it was trained for.
+
+The residual network of Johnson, Alahi and Fei-Fei (arXiv:1603.08155), with the instance
+normalization of Ulyanov, Vedaldi and Lempitsky (arXiv:1607.08022), which is what makes it work,
+and the scales and shifts of Dumoulin, Shlens and Kudlur (arXiv:1610.07629), which let one network
+paint many styles and all that lies between them.
+
+Departures: half the channels; a stem that halves the sides at once; nearest neighbors and a
+convolution where the paper has transposed convolutions, which leave a grid (Odena et al. 2016);
+mirrored edges; no normalization of the output, which would stripe it.
+"""
+
+import keras
+from keras import ops
+
+STEM, WIDTH, BLOCKS = 32, 64, 5  # channels at a half and a quarter of the size; residual blocks
+MULTIPLE = 4  # of the sides
+EPSILON = 1e-5
+
+
+class ConditionalInstanceNormalization(keras.layers.Layer):
+    """Normalize each channel of each picture; then scale and shift it as its style says.
+
+    Its input: features (batch, height, width, N) and how much of each style, (batch, styles).
+    """
+
+    def build(self, shapes):
+        """Make a scale and a shift a style and channel."""
+        (*_, channels), (_, styles) = shapes
+        self.scale = self.add_weight((styles, channels), "ones", name="scale")
+        self.shift = self.add_weight((styles, channels), "zeros", name="shift")
+
+    def call(self, inputs):
+        """Return features of the same shape."""
+        features, mixture = inputs
+        mean, variance = ops.moments(features, axes=(1, 2), keepdims=True)
+        scale, shift = (ops.matmul(mixture, each) for each in (self.scale, self.shift))
+        scale = scale[:, None, None] * ops.rsqrt(variance + EPSILON)
+        return features * scale + (shift[:, None, None] - mean * scale)
+
+
+def build_trunk(styles):
+    """Build the network, with weights drawn at random.
+
+    Args:
+        styles: how many it can paint.
+
+    Returns:
+        A Keras model from [images (batch, height, width, 3), sRGB in [0, 1], sides multiples of
+        4; how much of each style (batch, styles)] to images of the same shape in (0, 1).
+    """
+    image = keras.Input((None, None, 3), name="image")
+    mixture = keras.Input((styles,), name="mixture")
+
+    def block(hidden, channels, name, *, size=3, stride=1, activate=True):
+        hidden = convolve(hidden, channels, name, size=size, stride=stride)
+        hidden = ConditionalInstanceNormalization(name=f"{name}_norm")([hidden, mixture])
+        return ops.relu(hidden) if activate else hidden
+
+    hidden = block(image - 0.5, STEM, "stem", size=5, stride=2)
+    hidden = block(hidden, WIDTH, "contract", stride=2)
+    for number in range(1, BLOCKS + 1):
+        inner = block(hidden, WIDTH, f"residual{number}_conv1")
+        hidden = hidden + block(inner, WIDTH, f"residual{number}_conv2", activate=False)
+    for number, channels in enumerate((STEM, STEM // 2), start=1):
+        hidden = keras.layers.UpSampling2D(2, name=f"upsampling{number}")(hidden)
+        hidden = block(hidden, channels, f"expand{number}")
+    result = ops.sigmoid(convolve(hidden, 3, "output", size=5))
+    return keras.Model([image, mixture], result, name="trunk")
+
+
+def convolve(hidden, channels, name, *, size, stride=1):
+    """Convolve features that go on beyond their edges, mirrored."""
+    edge = size // 2
+    hidden = ops.pad(hidden, ((0, 0), (edge, edge), (edge, edge), (0, 0)), mode="reflect")
+    layer = keras.layers.Conv2D(
+        channels, size, strides=stride, kernel_initializer="he_normal", name=name
+    )
+    return layer(hidden)

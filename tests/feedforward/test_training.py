@@ -1,0 +1,135 @@
+"""Training: its loss is that of painting, it learns, it goes on where it was."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import SMALL_VGG19
+
+import functions
+from style_transfer.feedforward import dataset, trained, training, trunk
+from style_transfer.networks import weights
+from style_transfer.optimization import targets
+from style_transfer.optimization.engine import build_network
+from style_transfer.optimization.targets import Style
+from style_transfer.runs.checkpoint import CheckpointError
+from style_transfer.settings import Settings
+
+SETTINGS = Settings(epochs=2, steps=3, learning_rate=2e-3, style_weight=5.0)
+
+
+class Photos(dataset.Batches):
+    """Batches of chance, without files."""
+
+    def __init__(self):
+        super().__init__(["photo"], (2, 40))
+
+    def find(self, position):
+        generator = np.random.default_rng(position)
+        return generator.integers(0, 256, (48, 56, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Few channels, so that a step takes little time."""
+    for name, value in (("STEM", 4), ("WIDTH", 6), ("BLOCKS", 1)):
+        monkeypatch.setattr(trunk, name, value)
+
+
+def build_loss(count, settings=SETTINGS):
+    generator = np.random.default_rng(1)
+    styles = [
+        [Style(generator.random((1, 48, 64, 3), np.float32) ** (1 + n))] for n in range(count)
+    ]
+    return training.Loss(weights.draw(0, SMALL_VGG19), settings, styles), styles
+
+
+def build_trainer(saved=None, settings=SETTINGS, count=2):
+    keras.utils.set_random_seed(0)
+    loss, _ = build_loss(count)
+    photos = Photos()
+    lesson = training.Lesson(photos, photos.batch(1000), photos.batch(1001)[:1])
+    return training.Trainer(trunk.build_trunk(count), loss, lesson, settings, saved=saved)
+
+
+def test_the_loss_is_that_of_painting():
+    loss, styles = build_loss(2)
+    generator = np.random.default_rng(2)
+    photos, images = (generator.random((2, 32, 48, 3), np.float32) for _ in range(2))
+    found = loss(tf.constant(photos), tf.constant(images), tf.constant([1, 0])).numpy()
+    model = build_network(weights.draw(0, SMALL_VGG19), SETTINGS, "float32")
+    expected = []
+    for photo, image, style in zip(photos, images, reversed(styles)):
+        goal = targets.compute_targets(model, photo[None], style, SETTINGS)
+        features = functions.extract_features(model, image[None], border=SETTINGS.border)
+        expected.append(functions.compute_losses(features, image[None], goal, SETTINGS))
+    np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-4)
+
+
+def test_the_weight_of_the_style_grows_and_the_rate_falls():
+    schedule = training.Schedule(1000, 0.01)
+    shares = [schedule.style_share(step) for step in (0, 200, 400, 999)]
+    np.testing.assert_allclose(shares, [1 / 64, 1 / 8, 1.0, 1.0])
+    assert schedule.rate(0) == pytest.approx(0.01 / 50)
+    assert schedule.rate(500) == pytest.approx(0.005)
+    assert schedule.rate(999) < 1e-6
+
+
+def test_it_learns(narrow):
+    settings = dataclasses.replace(SETTINGS, epochs=1, steps=60, learning_rate=0.01)
+    trainer = build_trainer(settings=settings, count=1)
+    iterates = list(trainer.run())
+    first, last = (iterates[0].losses[0, -1], iterates[-1].losses[-1, -1])
+    before, after = trainer.loss.weights @ iterates[0].losses[0, :3], last
+    assert first == pytest.approx(before, rel=1e-5)
+    assert after < 0.5 * before
+    assert trainer.best_validation == pytest.approx(after, rel=1e-6)
+
+
+def test_the_iterates_count_steps_and_epochs(narrow):
+    trainer = build_trainer()
+    iterates = list(trainer.run())
+    assert iterates[0].step == iterates[0].epoch == 0
+    assert iterates[-1].step == 6 and iterates[-1].epoch == 2 and trainer.is_finished
+    assert sum(len(each.losses) for each in iterates) == 7
+    shown = [each.epoch for each in iterates if each.image is not None]
+    assert shown == [0, 1, 2]
+    assert iterates[-1].image.shape == (1, 40, 80, 3)  # two styles side by side
+
+
+@pytest.mark.parametrize("stop", [2, 3])
+def test_it_goes_on_as_if_it_had_not_been_stopped(narrow, stop):
+    whole = build_trainer()
+    list(whole.run())
+    first = build_trainer(settings=dataclasses.replace(SETTINGS, epochs=2))
+    batches = first.lesson.photos.from_batch(0)
+    for _ in range(stop):
+        first.next_step(next(batches))
+    if stop == 3:
+        first.validate()
+    arrays, header = first.save()
+    second = build_trainer(saved=(arrays, header))
+    assert second.step == stop
+    list(second.run())
+    for name, each in trained.list_weights(whole.network).items():
+        np.testing.assert_array_equal(trained.list_weights(second.network)[name], each)
+    for name, each in whole.best.items():
+        np.testing.assert_array_equal(second.best[name], each)
+
+
+def test_a_checkpoint_of_another_network_is_refused(narrow):
+    arrays, header = build_trainer().save()
+    with pytest.raises(CheckpointError):
+        build_trainer(saved=(arrays, header), count=1)
+
+
+def test_timing_a_step_changes_nothing(narrow):
+    trainer = build_trainer()
+    before = trainer.save()[0]
+    assert trainer.time_step() > 0
+    after = trainer.save()[0]
+    assert trainer.step == 0
+    for name, each in before.items():
+        np.testing.assert_array_equal(after[name], each)

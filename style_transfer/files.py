@@ -16,7 +16,7 @@ FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 PATIENCE = (0.05, 0.1, 0.2, 0.3, 0.35)  # seconds between attempts to replace a file
 
 #: What `writing` calls the file beside its target until it is whole: `.<name>.<process>.tmp`.
-TEMPORARY = re.compile(r"\..+\.[1-9][0-9]*\.tmp")
+TEMPORARY = re.compile(r"\..+\.([1-9][0-9]*)\.tmp")
 
 
 class FileError(ValueError):
@@ -118,10 +118,18 @@ def replace(source, target):
     return os.replace(source, target)
 
 
-def remove_temporary(folder):
-    """Remove what processes that were killed in `writing` left in a folder, and nothing else."""
+def remove_temporary(folder, *, is_shared=False):
+    """Remove what processes that were killed in `writing` left in a folder, and nothing else.
+
+    Args:
+        is_shared: whether others may be writing there; what a living process may still need stays.
+    """
+    import psutil  # not at the top, since it makes `--help` slower
+
+    alive = set(map(str, psutil.pids())) if is_shared else ()
     for path in Path(folder).glob(".*.tmp"):
-        if TEMPORARY.fullmatch(path.name) and path.is_file():
+        found = TEMPORARY.fullmatch(path.name)
+        if found and found[1] not in alive and path.is_file():
             path.unlink(missing_ok=True)
 
 

@@ -69,6 +69,42 @@ def style(tmp_path):
     return paint(tmp_path / "painting.png", 2, (72, 60))
 
 
+class Watched:
+    """A device that knows whether it computes; a function may be watched that must not elsewhere.
+
+    Attributes:
+        depth: of the scopes that are open.
+        seen: names of the functions that were called.
+    """
+
+    name, notice, is_gpu = "CPU of the test", "the GPU of the test cannot compute", False
+
+    def __init__(self, monkeypatch):
+        self.patch, self.depth, self.seen = monkeypatch, 0, set()
+
+    @contextlib.contextmanager
+    def scope(self):
+        self.depth += 1
+        yield
+        self.depth -= 1
+
+    def watch(self, place, name):
+        function = getattr(place, name)
+
+        def call(*arguments, **keywords):
+            assert self.depth, f"{name} computes elsewhere"
+            self.seen.add(name)
+            return function(*arguments, **keywords)
+
+        self.patch.setattr(place, name, call)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A `Watched`."""
+    return Watched(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory):
     """A weights file of a very narrow network, so that a run takes seconds."""

@@ -240,16 +240,19 @@ with files.writing(sys.argv[2]) as file:
 """
 
 
-def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path, is_shared):
     mine = {".mine.tmp", ".12.tmp", ".a.b.tmp", "a.12.tmp", ".a.12.tmp.gz", ".a.12", ".a.012.tmp"}
     for name in mine:
         (tmp_path / name).write_text("text")
     (tmp_path / ".folder.12.tmp").mkdir()
     with program(KILLED, tmp_path / "result.png") as process:
+        files.remove_temporary(tmp_path, is_shared=True)
+        assert (tmp_path / f".result.png.{process.pid}.tmp").exists()
         process.kill()
     left = {each.name for each in tmp_path.iterdir()} - mine - {".folder.12.tmp"}
     assert left == {f".result.png.{process.pid}.tmp"}
-    files.remove_temporary(tmp_path)
+    files.remove_temporary(tmp_path, is_shared=is_shared)
     assert {each.name for each in tmp_path.iterdir()} == mine | {".folder.12.tmp"}
 
 

@@ -2,8 +2,8 @@
 
     python tools/evaluate.py --content CONTENTS --style STYLES --judge TEACHER.npz --output DIR
 
-Every photo with every painting. The judge, a published network with heads, had no part in the
-pictures; see `quality` for what it measures. Each row is printed as it is there and appended to
+Every photo with every painting; see `quality` for what the judge measures, and for how far it is
+independent. Each row is printed as it is there and appended to
 DIR/figures.jsonl; what is in that file is not made again.
 """
 

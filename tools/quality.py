@@ -1,8 +1,9 @@
-"""What a painted picture is worth, judged by a network that had no part in it.
+"""What a painted picture is worth, judged by a network that did not paint it.
 
 The judge is the published compressed VGG19 whose heads lift its features to VGG19's own channels
-(Wang et al., arXiv:2003.08436). Two errors, of content and of style, and a measure of the fine
-ripple that optimization may leave on calm areas.
+(Wang et al., arXiv:2003.08436). The compact network was distilled from it, heads and all: what is
+painted with these heads is near to what is judged, and no other network confirms it. Two errors,
+of content and of style, and a measure of the fine ripple that optimization may leave on calm areas.
 """
 
 import keras

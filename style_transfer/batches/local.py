@@ -4,13 +4,11 @@ import dataclasses
 import os
 
 from style_transfer import files
-from style_transfer.errors import BatchError, ComputationError, SettingsError
+from style_transfer.errors import BatchError
 from style_transfer.optimization import job as jobs
-from style_transfer.optimization.events import JobFailed, JobSkipped, JobStarted
+from style_transfer.optimization.events import JobSkipped
 from style_transfer.runs import folder as folders
 from style_transfer.runs import record as records
-
-FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
 
 
 class Batch:
@@ -28,15 +26,11 @@ class Batch:
 
     def perform(self, *, should_stop=lambda: False, downloading=None):
         """Do the jobs: a generator of the events of all of them, see `job.perform`."""
-        for number, entry in enumerate(self.entries, start=1):
-            if should_stop():
-                return
-            yield JobStarted(number, len(self.entries), entry.label)
-            try:
-                yield from self.perform_one(entry, should_stop, downloading)
-            except FAILURES as error:
-                # As text: the error itself would keep the pictures of the failed job in memory.
-                yield JobFailed(entry.label, str(error))
+
+        def perform_one(entry):
+            return self.perform_one(entry, should_stop, downloading)
+
+        yield from jobs.perform_each(self.entries, perform_one, should_stop=should_stop)
 
     def perform_one(self, entry, should_stop, downloading):
         """Do one job, continue it, or see that it is done."""

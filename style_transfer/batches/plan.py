@@ -42,6 +42,11 @@ class Entry:
     row: int = 0
     column: int = 0
 
+    @property
+    def content(self):
+        """The path of its content."""
+        return self.job.inputs.content
+
 
 @dataclass(frozen=True)
 class Sheet:

@@ -1,7 +1,9 @@
 """`python main.py apply`: a photo in the style of a painting, in one pass."""
 
 import dataclasses
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +23,7 @@ from style_transfer.commands.options import (
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
+from style_transfer.feedforward.used import USED
 from style_transfer.settings import COMMON, FIELDS, STYLE
 
 HELP = """Repaint a photo in the style of any painting in one pass: a second, not a minute.
@@ -37,21 +40,10 @@ of the PNG is printed; it carries all settings. To go on from such a picture: py
 """
 STREAM = "-"  # standard input or output
 SUFFIX = ".png"
-#: Of all settings, those that one pass depends on.
-USED = (
-    "size",
-    "preserve_color",
-    "blend",
-    "keep_alpha",
-    "transform",
-    "strength",
-    "style_scale",
-    "enlarge",
-)
 
 
-def own_options():
-    """Make the options that name the pictures, and what is done with the result."""
+def picture_options():
+    """Make the options that name the photo, and the painting or a network trained for some."""
     return [
         Option(
             "-c",
@@ -84,6 +76,12 @@ def own_options():
             metavar="N",
             help="Of the styles of a --model, the N-th; --blend, once for each, mixes them.",
         ),
+    ]
+
+
+def result_options():
+    """Make the options of what is done with the result."""
+    return [
         Option(
             "-o",
             "--output",
@@ -110,7 +108,8 @@ def own_options():
     short_help="Repaint a photo in one pass, in a second.",
     context_settings=CONTEXT,
     params=[
-        *own_options(),
+        *picture_options(),
+        *result_options(),
         *mask_options(),
         *file_options(recipes=False),
         *setting_options(without=FIELDS.keys() - set(USED)),
@@ -123,6 +122,8 @@ def command(context, **options):
     given = SimpleNamespace(**options)
     settings = make_settings(options)
     console = Console(quiet=given.quiet, verbose=given.verbose, as_json=given.json)
+    if given.json and given.output == STREAM:
+        raise click.UsageError("--json does not go with -o -: standard output is the picture")
     console.status(LOADING)
     from style_transfer.feedforward import apply
 
@@ -133,9 +134,19 @@ def command(context, **options):
         settings = fit_model(settings, given, context, model)
         tasks = list_tasks(given, settings, model)
     painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
-    failures = play(lambda **hooks: painter.perform(tasks, **hooks), console)
-    from style_transfer.batches import local
+    paint(painter, tasks, console)
 
+
+def paint(painter, tasks, console):
+    """Paint, and raise what failed; the failure of a single picture has a line of JSON, too."""
+    from style_transfer.batches import local
+    from style_transfer.optimization.job import FAILURES
+
+    try:
+        failures = play(lambda **hooks: painter.perform(tasks, **hooks), console)
+    except FAILURES as error:
+        console.print_error(tasks[0].content, error)
+        raise
     local.check_failures(failures, len(tasks))
 
 
@@ -175,7 +186,6 @@ def list_tasks(given, settings, model):
     """Return an `apply.Task` for each content."""
     from style_transfer.batches import plan
     from style_transfer.feedforward.apply import Task
-    from style_transfer.pictures import images
 
     for name in ("content", "style"):
         if not (getattr(given, name) or (name == "style" and model)):
@@ -186,61 +196,85 @@ def list_tasks(given, settings, model):
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
     inputs = [collect(content, given, settings, model) for content in contents]
-    outputs = choose_outputs(contents, given, several)
+    style = given.model or inputs[0].styles[0]
+    outputs = choose_outputs(contents, Path(style).stem, given.output, several)
     check_outputs(outputs, inputs)
-    if from_stream:
-        data = sys.stdin.buffer.read()
-        picture = images.read(STREAM, data)
-        inputs = [inputs[0].map(lambda each: picture if each == STREAM else each)]
-    return [Task(*pair) for pair in zip(inputs, outputs)]
+    return [Task(read_stream(each), output) for each, output in zip(inputs, outputs)]
+
+
+def read_stream(inputs):
+    """Return the `Inputs` with the picture that standard input is, where that is the content."""
+    from style_transfer.pictures import images
+
+    if inputs.content != STREAM:
+        return inputs
+    picture = images.read(STREAM, sys.stdin.buffer.read())
+    return inputs.map(lambda each: picture if each == STREAM else each)
 
 
 def collect(content, given, settings, model):
     """Return the `Inputs` of one picture: paths; a trained network is read already."""
     if model is None:
         return collect_inputs(content, given, settings)
-    from style_transfer.runs.inputs import Inputs
+    from style_transfer.runs.inputs import OWN_ALPHA, Inputs
 
-    mask = content if given.content_mask == "alpha" else given.content_mask
+    mask = content if given.content_mask == OWN_ALPHA else given.content_mask
     return Inputs(content, (model.picture(),), mask or None)
 
 
-def choose_outputs(contents, given, several):
-    """Return the path of the picture for each content; None for standard output."""
+def choose_outputs(contents, style, output, several):
+    """Return the path of the picture for each content; None for standard output.
+
+    Args:
+        contents: paths.
+        style: the name of the style.
+        output: what the user named, or None.
+        several: whether a folder is wanted, be it for a single picture.
+    """
     from style_transfer.runs.folder import OUTPUT, choose_free
 
-    if given.output == STREAM:
+    if output == STREAM:
         return [None]
     names = ["stdin" if each == STREAM else Path(each).stem for each in contents]
-    style = Path(given.model or given.style[0]).stem
     if several:
-        folder = Path(given.output or OUTPUT / f"instant-{style}")
-        if folder.is_file():
+        folder = Path(output or OUTPUT / f"instant-{style}")
+        is_picture = output and folder.suffix.lower() == SUFFIX and not is_folder(output)
+        if is_picture or folder.is_file():
             raise click.UsageError(f"--output: {folder} is a file; name a folder for several")
         return [folder / f"{name}{SUFFIX}" for name in names]
-    if given.output is None:
-        return [choose_free(OUTPUT / f"{names[0]}-{style}-instant{SUFFIX}")]
-    path = Path(given.output)
-    if path.is_dir() or not path.suffix:
+    if output is None:
+        return [choose_free(f"{names[0]}-{style}-instant", SUFFIX)]
+    path = Path(output)
+    if is_folder(output) or not path.suffix:
         return [path / f"{names[0]}-{style}{SUFFIX}"]
     if path.suffix.lower() != SUFFIX:
         raise click.UsageError(f"--output: {path} is no PNG; name a {SUFFIX} file or a folder")
     return [path]
 
 
-def check_outputs(outputs, inputs):
-    """Refuse two results of one name, and a result in the place of an input."""
-    from style_transfer import files
+def is_folder(output):
+    """Tell whether a name is one of a folder: one that is there, or by the separator behind it."""
+    return Path(output).is_dir() or output.endswith(("/", os.sep))
 
-    written = [path.resolve() for path in outputs if path]
-    for path in written:
-        if written.count(path) > 1:
-            raise click.UsageError(f"two results would be called {path.name}; rename a picture")
+
+def check_outputs(outputs, inputs):
+    """Refuse two results of one name, one in the place of an input, one that cannot be written."""
+    from style_transfer import files
+    from style_transfer.runs.folder import check_writable
+
+    # `Path.resolve` would raise for a link to itself (before Python 3.13).
+    written = Counter(os.path.realpath(path) for path in outputs if path)
+    for path, count in written.items():
+        if count > 1:
+            name = files.printable(Path(path).name)
+            raise click.UsageError(f"two results would be called {name}; rename a picture")
     for each in inputs:
         for _, path in each.items():
             path = getattr(path, "path", path)
-            if Path(path).resolve() in written:
+            if os.path.realpath(path) in written:
                 raise files.FileError(path, "would be overwritten", "choose another --output")
+    for folder in {path.parent for path in outputs if path}:
+        check_writable(folder)
 
 
 def repeat(context, given):
@@ -256,8 +290,9 @@ def repeat(context, given):
     paths = dict(number("style", given.style) + number("style mask", given.style_mask))
     paths |= {"content": given.content[0]} if given.content else {}
     paths |= {"content mask": given.content_mask} if given.content_mask else {}
-    given.content, given.style = given.content or (given.from_image,), given.style or ("again",)
-    (output,) = choose_outputs(given.content[:1], given, several=False)
-    settings, task, model = apply.repeat(given.from_image, paths, output)
-    check_outputs([output], [task.inputs])
-    return settings, [task], model
+    content = given.content or (given.from_image,)
+    style = Path(given.style[0]).stem if given.style else "again"
+    outputs = choose_outputs(content, style, given.output, several=False)
+    settings, task, model = apply.repeat(given.from_image, paths, *outputs)
+    check_outputs(outputs, [task.inputs])
+    return settings, [dataclasses.replace(task, inputs=read_stream(task.inputs))], model

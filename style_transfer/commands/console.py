@@ -41,6 +41,11 @@ class Console:
         """The stream that reaches standard error."""
         return self.unsilenced or sys.stderr
 
+    def note_signal(self, text):
+        """Write bytes at once, as a handler of signals must: a `print` may be under way."""
+        if not self.quiet:
+            os.write(self.unsilenced.fileno() if self.unsilenced else 2, text)
+
     def status(self, text):
         """Show, on a terminal only, what is happening just now; the next message replaces it."""
         if self.terminal and not self.quiet:
@@ -58,6 +63,29 @@ class Console:
         """Print a line on standard output."""
         self.erase()
         self.write(click.echo, text)
+
+    def print_picture(self, data):
+        """Write the bytes of a picture to standard output, unless nobody listens any more.
+
+        Raises:
+            OSError: they could not be written; unlike a message, a picture is what was asked for.
+        """
+        self.erase()
+        # In a stream of its own: what `sys.stdout` cannot write would fail again at the exit.
+        try:
+            with (
+                contextlib.suppress(BrokenPipeError),
+                open(sys.stdout.fileno(), "wb", closefd=False) as stream,
+            ):
+                stream.write(data)
+        except OSError as error:
+            error.filename = "standard output"
+            raise
+
+    def print_error(self, content, error):
+        """Print a failure as JSON, where that is how results are printed."""
+        if self.as_json:
+            self.print(json.dumps({"content": content, "error": str(error)}))
 
     def erase(self):
         """Remove what `status` showed."""
@@ -139,20 +167,15 @@ class Console:
     def show_failure(self, failed):
         """Say why one of several jobs failed, perhaps in the middle of its steps."""
         self.end_progress()
-        if self.as_json:
-            self.print(json.dumps({"content": failed.content, "error": failed.error}))
+        self.print_error(failed.content, failed.error)
         self.say(f"Error: {failed.error}")
 
     def show_painted(self, painted):
         """Print the path of a picture, or the picture itself where it has none."""
         if painted.result is None:
-            self.erase()
-            self.write(sys.stdout.buffer.write, painted.data)
-            self.write(sys.stdout.buffer.flush)
+            self.print_picture(painted.data)
         elif self.as_json:
-            width, height = painted.size
-            facts = {"content": painted.content, "result": str(painted.result)}
-            facts |= {"width": width, "height": height, "seconds": round(painted.seconds, 3)}
+            facts = describe_picture(painted) | {"seconds": round(painted.seconds, 3)}
             self.print(json.dumps(facts))
         else:
             self.print(painted.result)
@@ -162,7 +185,7 @@ class Console:
         """Say that a job was done before, and print the path of its picture."""
         self.say("done before")
         if skipped.result and self.as_json:
-            self.print(json.dumps({"content": skipped.content, "result": str(skipped.result)}))
+            self.print(json.dumps(describe_picture(skipped) | {"skipped": True}))
         elif skipped.result:
             self.print(skipped.result)
 
@@ -251,6 +274,13 @@ def open_missing_streams():
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def describe_picture(event):
+    """Return what the JSON of a picture, painted or there already, says of it."""
+    width, height = event.size
+    facts = {"content": event.content, "result": str(event.result)}
+    return facts | {"width": width, "height": height}
 
 
 def describe_start(planned):

@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM and SIGHUP: the first one ends the run after the step, a second one at once."""
 
-import os
 import signal
 
 #: What asks a program to end; Windows has no SIGHUP.
@@ -16,13 +15,16 @@ class Interrupts:
     The block must leave Python's main thread free: only there, and only between two
     instructions of Python, is a signal looked at.
 
+    Args:
+        tell: called with a message, as bytes, in the middle of whatever is under way.
+
     Attributes:
         number: of the signal that came, or None.
         are_caught: whether the block has begun.
     """
 
-    def __init__(self, *, quiet=False):
-        self.quiet = quiet
+    def __init__(self, tell):
+        self.tell = tell
         self.number = None
         self.are_caught = False
         self.before = {}
@@ -44,5 +46,4 @@ class Interrupts:
         self.number = number
         for each in self.before:
             signal.signal(each, signal.SIG_DFL)
-        if not self.quiet:
-            os.write(2, MESSAGE.encode())  # no `print`: one may be under way just now
+        self.tell(MESSAGE.encode())

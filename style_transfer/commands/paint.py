@@ -248,7 +248,7 @@ def collect_inputs(content, given, settings):
         files.FileError: a folder holds no picture.
     """
     from style_transfer.batches import plan
-    from style_transfer.runs.inputs import Inputs
+    from style_transfer.runs.inputs import OWN_ALPHA, Inputs
 
     styles = plan.expand(given.style)
     masks = given.style_mask
@@ -261,7 +261,7 @@ def collect_inputs(content, given, settings):
         raise click.UsageError("--style-mask needs a --content-mask to pair up with")
     if given.content_mask and settings.blend and not masks:
         raise click.UsageError("--blend: each style has a region of its own; leave it out")
-    content_mask = content if given.content_mask == "alpha" else given.content_mask
+    content_mask = content if given.content_mask == OWN_ALPHA else given.content_mask
     init = settings.init if settings.init not in STARTS else None
     return Inputs(content, styles, content_mask or None, masks, init)
 

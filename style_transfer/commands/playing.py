@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from style_transfer.commands.interrupts import Interrupts
-from style_transfer.optimization.events import Iterate, JobFailed, Planned
+from style_transfer.optimization.events import Iterate, JobFailed, JobStarted, Planned
 
 EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
@@ -14,8 +14,9 @@ EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 def play(perform, console):
     """Show the events of one job, or of several, as they come.
 
-    From the first plan on, the work is done in a thread, so that the main one is free for signals,
-    which then end the run after a step. Before, Ctrl-C ends the process at once.
+    From the first plan on, and from the first of several jobs on, the work is done in a thread, so
+    that the main one is free for signals, which then end the run after a step; a download they end
+    at once. Before, Ctrl-C ends the process at once.
 
     Args:
         perform: makes a generator of events, given what `job.perform` calls `should_stop` and
@@ -30,23 +31,31 @@ def play(perform, console):
     """
     # The same command gives the same bytes; TensorFlow reads this when it is imported.
     os.environ["TF_DETERMINISTIC_OPS"] = "1"
-    interrupts = Interrupts(quiet=console.quiet)
-    events = perform(
-        should_stop=lambda: interrupts.number is not None, downloading=console.show_download
-    )
+    interrupts = Interrupts(console.note_signal)
+
+    def show_download(done, total):
+        exit_after(interrupts)
+        console.show_download(done, total)
+
+    events = perform(should_stop=lambda: interrupts.number is not None, downloading=show_download)
     failures = []
     with ThreadPoolExecutor(1) as worker, contextlib.ExitStack() as catching:
         event = next_event(events, None, console)
         while event is not None:
+            if isinstance(event, (Planned, JobStarted)) and not interrupts.are_caught:
+                catching.enter_context(interrupts)
             console.show(event)
             if isinstance(event, JobFailed):
                 failures.append(event)
-            if isinstance(event, Planned) and not interrupts.are_caught:
-                catching.enter_context(interrupts)
             event = next_event(events, event, console, worker if interrupts.are_caught else None)
+    exit_after(interrupts)
+    return failures
+
+
+def exit_after(interrupts):
+    """End the process, or the thread, if a signal came."""
     if interrupts.number:
         sys.exit(EXIT_INTERRUPTED + interrupts.number)
-    return failures
 
 
 def next_event(events, last, console, worker=None):

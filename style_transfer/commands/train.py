@@ -22,6 +22,8 @@ from style_transfer.commands.options import (
 from style_transfer.commands.playing import play
 from style_transfer.settings import COMMON
 
+MINUTES = 10.0
+WANTED = {"style": "picture file", "photos": "folder of photos"}
 HELP = """Train a network that repaints any photo in one pass, in the style of a painting.
 
 \b
@@ -59,8 +61,8 @@ USED = (
 )
 
 
-def own_options():
-    """Make the options that mean something else here than for one picture."""
+def file_names():
+    """Make the options that name what is learned from, and what is written."""
     return [
         Option(
             "-s",
@@ -85,16 +87,25 @@ def own_options():
             "[default: data/output/<style>.style]",
         ),
         Option(
-            "--minutes",
-            section=COMMON,
-            type=click.FloatRange(min=0, min_open=True, max=100_000),
-            help="How long it may take: chooses --steps.  [default: 10, unless --steps is given]",
-        ),
-        Option(
             "--preview",
             section=COMMON,
             metavar="PICTURE",
             help="The photo to show after every epoch.  [default: one of --photos, held back]",
+        ),
+        Option(
+            "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
+        ),
+    ]
+
+
+def pace_options():
+    """Make the options of how long, and how fast, it learns."""
+    return [
+        Option(
+            "--minutes",
+            section=COMMON,
+            type=click.FloatRange(min=0, min_open=True, max=100_000),
+            help="How long it may take: chooses --steps.  [default: 10, unless --steps is given]",
         ),
         Option(
             "--learning-rate",
@@ -104,9 +115,6 @@ def own_options():
             default=0.002,
             show_default=True,
             help="Adam's step size at its highest; it falls to 0 along a cosine.",
-        ),
-        Option(
-            "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
         ),
     ]
 
@@ -118,7 +126,8 @@ def own_options():
     short_help="Train a network for one style or several; apply uses it.",
     context_settings=CONTEXT,
     params=[
-        *own_options(),
+        *file_names(),
+        *pace_options(),
         *file_options(recipes=False),
         *(each for each in setting_options() if each.name in USED),
         *message_options(),
@@ -147,10 +156,6 @@ def command(context, **options):
         overwrite=given.overwrite,
     )
     play(functools.partial(train.perform, task), console)
-
-
-MINUTES = 10.0
-WANTED = {"style": "picture file", "photos": "folder of photos"}
 
 
 def choose_output(given):

@@ -14,23 +14,15 @@ from pathlib import Path
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.feedforward import style_file
+from style_transfer.feedforward.used import USED
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization import memory
-from style_transfer.optimization.events import (
-    JobFailed,
-    JobSkipped,
-    JobStarted,
-    Loading,
-    Notice,
-    Painted,
-)
-from style_transfer.optimization.job import explain, smaller, tensorflow_errors
+from style_transfer.optimization.events import JobSkipped, Loading, Notice, Painted
+from style_transfer.optimization.job import explain, perform_each, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import UNCHANGED, choose_sizes
 from style_transfer.pictures import images
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs, flag
-
-FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -74,7 +66,7 @@ class Painter:
         if model:
             style_file.check_settings(settings, model)
         self.settings, self.model, self.overwrite = settings, model, overwrite
-        self.network = None
+        self.compute = None  # what `build` returns
         self.shared = {}  # pictures of styles and their masks, by path
 
     def perform(self, tasks, *, should_stop=lambda: False, downloading=None):
@@ -89,17 +81,12 @@ class Painter:
             ComputationError: the memory ran out.
             OSError: a file could not be written.
         """
-        for number, task in enumerate(tasks, start=1):
-            if should_stop():
-                return
-            if len(tasks) == 1:
-                yield from self.paint(task)
-                return
-            yield JobStarted(number, len(tasks), task.label)
-            try:
-                yield from self.paint(task)
-            except FAILURES as error:
-                yield JobFailed(task.label, str(error), task.content)
+        for folder in {task.output.parent for task in tasks if task.output}:
+            files.remove_temporary(folder, is_shared=True)
+        if len(tasks) == 1:
+            yield from self.paint(*tasks)
+        else:
+            yield from perform_each(tasks, self.paint, should_stop=should_stop)
 
     def paint(self, task):
         """Paint one picture, unless the same is there already."""
@@ -113,11 +100,19 @@ class Painter:
             check_unchanged(task.record, record)
         if task.output and task.output.exists() and not self.overwrite:
             check_same(task.output, record)
-            yield JobSkipped(task.label, task.output, task.content)
+            yield JobSkipped(task.label, task.output, task.content, sizes.content)
             return
-        if "tensorflow" not in sys.modules:
-            yield Loading()
-        yield self.work(task, pictures, sizes, record)
+        try:
+            self.compute = self.compute or (yield from build(self.model))
+            began = time.perf_counter()
+            image = self.compute(pictures, sizes, self.settings)
+            seconds = time.perf_counter() - began
+        except MemoryError as error:
+            raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error
+        except tensorflow_errors() as error:
+            raise explain(error, self.settings) from error
+        data = self.write(task, image, pictures.content.alpha, record)
+        yield Painted(task.content, task.output, sizes.content, seconds, data)
 
     def load(self, inputs):
         """Load the pictures of a task; the styles and masks that all share are read once."""
@@ -127,28 +122,41 @@ class Painter:
             lambda each: each if is_read(each) else self.shared.get(each) or images.load(each)
         )
 
-    def work(self, task, pictures, sizes, record):
-        """Compute and write one picture; return its `Painted`."""
-        from style_transfer.optimization import material
-
-        try:
-            self.network = self.network or load_network(self.model)
-            began = time.perf_counter()
-            # The shares of a trained network's styles are not those of the pictures.
-            own = dataclasses.replace(self.settings, blend=()) if self.model else self.settings
-            ready = material.prepare(pictures, sizes, own)
-            image = ready.show(self.network.paint(ready, self.settings))
-            seconds = time.perf_counter() - began
-        except MemoryError as error:
-            raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error
-        except tensorflow_errors() as error:
-            raise explain(error, self.settings) from error
-        alpha = pictures.content.alpha if self.settings.keep_alpha else None
+    def write(self, task, image, alpha, record):
+        """Write a picture, where it is to be a file; return its bytes."""
+        alpha = alpha if self.settings.keep_alpha else None
         data = images.encode_png(image, texts=records.texts(record), alpha=alpha)
         if task.output:
             task.output.parent.mkdir(parents=True, exist_ok=True)
             files.write(task.output, data)
-        return Painted(task.content, task.output, sizes.content, seconds, data)
+        return data
+
+
+def build(model):
+    """Load TensorFlow and build what paints: a generator of events.
+
+    Returns:
+        A function from (pictures, sizes, settings) to an image.
+    """
+    if "tensorflow" not in sys.modules:
+        yield Loading()
+    from style_transfer.optimization import material
+    from style_transfer.optimization.device import find_device
+
+    device = find_device()
+    if device.notice:
+        yield Notice(device.notice)
+    with device.scope():
+        network = load_network(model)
+
+    def compute(pictures, sizes, settings):
+        # The shares of a trained network's styles are not those of the pictures.
+        own = dataclasses.replace(settings, blend=()) if model else settings
+        with device.scope():
+            ready = material.prepare(pictures, sizes, own)
+            return ready.show(network.paint(ready, settings))
+
+    return compute
 
 
 def load_network(model):
@@ -178,7 +186,7 @@ def make_record(settings, pictures, sizes, model):
 def check_memory(sizes):
     """Raise SettingsError if a pass would need more memory than there is."""
     needed, there = memory.estimate_pass([sizes.content, *sizes.styles]), memory.available()
-    if needed > there:
+    if needed > memory.resident() + there:
         width, height = sizes.content
         raise SettingsError(
             f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
@@ -203,8 +211,14 @@ def check_same(path, record):
         there, _ = records.read_image(path)
     except files.FileError:
         raise files.FileError(path, "is there already", remedy) from None
-    if records.fingerprint(there) != records.fingerprint(json.loads(json.dumps(record))):
+    if identify(there) != identify(json.loads(json.dumps(record))):
         raise files.FileError(path, "is there, made from other settings or pictures", remedy)
+
+
+def identify(record):
+    """Return what tells one picture from another: of the settings, those that a pass uses."""
+    settings = {name: record["settings"].get(name) for name in USED}
+    return records.fingerprint(record | {"settings": settings})
 
 
 def repeat(image, given, output):

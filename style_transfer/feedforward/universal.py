@@ -18,6 +18,7 @@ from style_transfer.feedforward import decoder, transforms
 from style_transfer.method import borders, regions, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
+from style_transfer.optimization.device import find_device
 from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
@@ -27,7 +28,8 @@ DESCRIPTIONS = 32  # of style pictures that are kept
 @functools.lru_cache(maxsize=1)
 def load_network():
     """Return the `UniversalTransfer` of the bundled weights, built once."""
-    return UniversalTransfer(weights.load("compact"), decoders.load())
+    with find_device().scope():
+        return UniversalTransfer(weights.load("compact"), decoders.load())
 
 
 def painter(settings):
@@ -68,6 +70,11 @@ class UniversalTransfer:
         Returns:
             An image of the content's shape, before `material.show`, NumPy.
         """
+        with find_device().scope():
+            return self.paint_there(material, settings)
+
+    def paint_there(self, material, settings):
+        """Do the work of `paint` where this thread computes."""
         styles = [(style.shares, self.describe(style)) for style in material.styles]
         image = content = ops.convert_to_tensor(material.content)
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
@@ -86,6 +93,7 @@ class UniversalTransfer:
                 self.descriptions[key] = self.describe_anew(style)
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
+            self.descriptions.move_to_end(key)
             return self.descriptions[key]
 
     def describe_anew(self, style):
@@ -152,14 +160,19 @@ def apply_maps(features, maps, pooled):
         maps: of each region, (A, b) or None.
         pooled: (1, h, w, regions), how much a position belongs to each; None: one region.
     """
-    mapped = [features if each is None else affine(features, *each) for each in maps]
     if pooled is None:
-        return mapped[0]
-    return sum(pooled[..., index : index + 1] * each for index, each in enumerate(mapped))
+        return affine(features, maps[0])
+    # One region after the other, since what each is mapped to is as large as the features.
+    return sum(
+        pooled[..., index : index + 1] * affine(features, each) for index, each in enumerate(maps)
+    )
 
 
-def affine(features, matrix, offset):
-    """Return A x + b for the features x of each position, (1, h, w, N)."""
+def affine(features, found):
+    """Return A x + b for the features x of each position, (1, h, w, N); x where there is no map."""
+    if found is None:
+        return features
+    matrix, offset = found
     matrix, offset = matrix.T.astype(np.float32), offset.astype(np.float32)
     return ops.matmul(features, ops.convert_to_tensor(matrix)) + ops.convert_to_tensor(offset)
 

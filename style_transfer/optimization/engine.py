@@ -92,6 +92,7 @@ class Engine:
                 self.descriptions[key] = found
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
+            self.descriptions.move_to_end(key)
             return self.descriptions[key]
 
 

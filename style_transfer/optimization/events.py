@@ -136,8 +136,9 @@ class JobFailed:
 
 @dataclass(frozen=True)
 class JobSkipped:
-    """One of several jobs was done before; where a job is one picture, what and where."""
+    """A job was done before; where it is one picture, what and where, and its (width, height)."""
 
     label: str
     result: Path | None = None
     content: str = ""
+    size: tuple[int, int] | None = None

@@ -14,13 +14,23 @@ from pathlib import Path
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.optimization import memory, schedule
-from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
+from style_transfer.optimization.events import (
+    JobFailed,
+    JobStarted,
+    Loading,
+    Notice,
+    Planned,
+    Saved,
+    Saving,
+)
 from style_transfer.optimization.preparation import prepare
 from style_transfer.runs import record as records
 from style_transfer.runs.checkpoint import CheckpointError
 from style_transfer.runs.folder import Run
 from style_transfer.runs.inputs import Inputs, flag
 from style_transfer.settings import FIELDS, Settings
+
+FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,25 @@ def perform(job, engines=None, *, should_stop=lambda: False, downloading=None):
         raise ComputationError(f"the memory ran out; {smaller(job.settings)}") from error
     except tensorflow_errors() as error:
         raise explain(error, job.settings) from error
+
+
+def perform_each(jobs, function, *, should_stop):
+    """Do jobs one after the other; of one that fails there is an event, and the others go on.
+
+    Args:
+        jobs: a list of what has a `label` and the path of its `content`.
+        function: makes a generator of events from a job.
+        should_stop: asked before each job.
+    """
+    for number, job in enumerate(jobs, start=1):
+        if should_stop():
+            return
+        yield JobStarted(number, len(jobs), job.label)
+        try:
+            yield from function(job)
+        except FAILURES as error:
+            # As text: the error itself would keep the pictures of the failed job in memory.
+            yield JobFailed(job.label, str(error), job.content)
 
 
 def begin_run(job, prepared, engines, should_stop):

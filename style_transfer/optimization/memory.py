@@ -76,6 +76,17 @@ def largest_side(memory, content, others, architecture, settings):
     return side if side / max(content) * min(content) >= MIN_SIDE else 0
 
 
+def resident():
+    """Return how many bytes of memory this process has already; 0 if nothing says so.
+
+    From its second picture on, that is most of what a picture needs: the libraries, the weights.
+    """
+    try:
+        return psutil.Process().memory_info().rss
+    except (OSError, RuntimeError, NotImplementedError, psutil.Error):
+        return 0
+
+
 def available(root=Path("/")):
     """Return how much memory this process may take now.
 

@@ -77,9 +77,9 @@ def check_unchanged(record, pictures, network):
 def check_memory(sizes, network, settings):
     """Raise SettingsError if the run would need more memory than there is."""
     pictures = sizes.content, sizes.styles, network.architecture, settings
-    needed, there = memory.estimate(*pictures), memory.available()
-    if needed > there:
-        side = memory.largest_side(there, *pictures)
+    needed, there, held = memory.estimate(*pictures), memory.available(), memory.resident()
+    if needed > held + there:
+        side = memory.largest_side(held + there, *pictures)
         remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
         width, height = sizes.content
         raise SettingsError(

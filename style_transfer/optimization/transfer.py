@@ -1,6 +1,7 @@
 """One picture: its state and its loop, a generator of what is worth showing or saving."""
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -66,6 +67,21 @@ class Position:
     style_share: float = 1.0
 
 
+def on_device(method):
+    """Let a method of `Transfer` compute where its engine does.
+
+    Not its generator: a context of TensorFlow is one of the thread, and between two iterates that
+    is someone else's.
+    """
+
+    @functools.wraps(method)
+    def compute(self, *arguments):
+        with self.engine.device.scope():
+            return method(self, *arguments)
+
+    return compute
+
+
 class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
@@ -97,6 +113,7 @@ class Transfer:
         else:
             self.enter_scale(self.paint_start() if callable(material.start) else material.start)
 
+    @on_device
     def paint_start(self):
         """Let the material's function paint the start, in the size of the position."""
         content = resize(self.material.content, self.factor)
@@ -104,6 +121,7 @@ class Transfer:
         there = {"content": content, "styles": self.resize_styles(), "mask": mask}
         return self.material.start(dataclasses.replace(self.material, **there))
 
+    @on_device
     def enter_scale(self, image):
         """Begin at the scale of the position, from an image of any size, or from noise."""
         content = resize(self.material.content, self.factor)
@@ -155,6 +173,7 @@ class Transfer:
         header["position"] = dataclasses.asdict(self.position)
         return optimizers.flatten(self.state), header
 
+    @on_device
     def restore(self, arrays, header):
         """Continue from what `save` returned; epochs beyond its plan go to the last scale."""
         self.scales = [schedule.Scale(*values) for values in header["scales"]]
@@ -172,6 +191,7 @@ class Transfer:
         self.state = optimizers.unflatten(arrays, self.engine.optimizer.start(content))
 
     @property
+    @on_device
     def image(self):
         """The image to show, (1, height, width, 3), in the final size."""
         image = self.engine.optimizer.shown_image(self.state)
@@ -224,11 +244,17 @@ class Transfer:
                     return
             if self.is_finished:
                 return
-            image = self.engine.optimizer.shown_image(self.state)
-            self.position.taken_back = self.taken_back
-            self.position.scale += 1
-            self.enter_scale(image)
+            self.enter_next_scale()
 
+    @on_device
+    def enter_next_scale(self):
+        """Go on at the next scale, from the image of this one."""
+        image = self.engine.optimizer.shown_image(self.state)
+        self.position.taken_back = self.taken_back
+        self.position.scale += 1
+        self.enter_scale(image)
+
+    @on_device
     def first_iterate(self):
         """Return the `Iterate` of the start image."""
         losses = self.state["losses"].numpy()[np.newaxis]
@@ -253,6 +279,7 @@ class Transfer:
         settled = between_epochs and schedule.has_settled(position.totals, self.settings.patience)
         return position.epochs >= scale.epochs or settled
 
+    @on_device
     def advance(self, should_stop):
         """Run about a second, at most to the end of the epoch; return the `Iterate`."""
         position, steps = self.position, self.settings.steps

@@ -36,16 +36,31 @@ def choose_folder(output, content, style):
     """
     if output is not None:
         return Path(output)
-    return choose_free(OUTPUT / f"{Path(content).stem}-{Path(style).stem}")
+    return choose_free(f"{Path(content).stem}-{Path(style).stem}")
 
 
-def choose_free(path):
-    """Return a path, or the first with a number behind its name that is not taken."""
-    found, number = path, 1
+def choose_free(name, suffix=""):
+    """Return a path in `data/output`: the name, or the first with a number that is not taken.
+
+    Args:
+        name: may have dots in it.
+        suffix: what comes behind the number.
+    """
+    found, number = OUTPUT / f"{name}{suffix}", 1
     while found.exists():
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        found = OUTPUT / f"{name}-{number}{suffix}"
     return found
+
+
+def check_writable(folder):
+    """Raise FileError unless a folder can be written to, or made; nothing is changed."""
+    place = Path(folder).absolute()
+    there = next(each for each in (place, *place.parents) if each.exists())
+    if not there.is_dir():
+        raise files.FileError(there, "is a file", "name a folder with --output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise files.FileError(there, "cannot be written to", "choose another --output")
 
 
 def check_folder(folder, inputs, *, overwrite):
@@ -60,9 +75,7 @@ def check_folder(folder, inputs, *, overwrite):
     held = [name for name in (*FILES, "frames") if (folder / name).exists()]
     for path in inputs:
         check_input(Path(path), folder, held)
-    parent = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise files.FileError(parent, "cannot be written to", "choose another --output")
+    check_writable(folder)
     files.check_unlocked(folder / LOCK)
     if held and not overwrite:
         remedy = (

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+OWN_ALPHA = "alpha"  # in place of the path of a content's mask: the content's own transparency
+
 
 @dataclass(frozen=True)
 class Inputs:

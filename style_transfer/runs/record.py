@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 from style_transfer import files
 from style_transfer.networks import weights
 from style_transfer.pictures import images
-from style_transfer.runs.inputs import Inputs, flag
+from style_transfer.runs.inputs import OWN_ALPHA, Inputs, flag
 from style_transfer.settings import VERSION, Settings
 
 NAME = "run.json"
@@ -27,6 +27,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "command",
     "training",
 )
+MASK = "content mask"
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
 
 
@@ -153,17 +154,27 @@ def locate_inputs(record, given, *, is_trusted):
 
     Args:
         record: from `read_folder` or `read_image`.
-        given: paths by role that the user names instead.
+        given: paths by role that the user names instead; `alpha` may be the content's mask.
         is_trusted: function from a path in the record to whether it may be opened.
 
     Raises:
         files.FileError: a path may not be opened; says which option names it.
     """
+    own_alpha = uses_own_alpha(record, given)
     paths = {
         role: given[role] if role in given else locate(record, each["path"], role, is_trusted)
         for role, each in record["inputs"].items()
+        if not (own_alpha and role == MASK)
     }
-    return Inputs.from_items(paths)
+    return Inputs.from_items(paths | ({MASK: paths["content"]} if own_alpha else {}))
+
+
+def uses_own_alpha(record, given):
+    """Tell whether the content's own transparency is its mask, which moves with it."""
+    then = record["inputs"]
+    if MASK in then and MASK not in given:
+        return then[MASK]["path"] == then["content"]["path"]
+    return given.get(MASK) == OWN_ALPHA
 
 
 def locate_weights(record, *, is_trusted):

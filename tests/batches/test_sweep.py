@@ -236,7 +236,7 @@ def test_a_batch_shares_an_engine_and_knows_its_style(tmp_path, monkeypatch):
     pictures = (str(tmp_path / "photo.png"),), (str(tmp_path / "painting.png"),)
     sheet = plan.sweep(*pictures, None, settings, values, tmp_path / "out")
     events = list(local.Batch(sheet.entries).perform())
-    assert not [event for event in events if isinstance(event, jobs.Notice | local.JobFailed)]
+    assert not [event for event in events if isinstance(event, jobs.Notice | jobs.JobFailed)]
     assert len(described) == len(set(described)) == 2
     assert len(built) == 1
     assert all(record.is_finished(entry.job.folder) for entry in sheet.entries)
@@ -255,7 +255,7 @@ def test_a_failed_job_leaves_no_lock_and_no_thread(tmp_path):
     pictures = (str(tmp_path / "photo.png"),), (str(tmp_path / "painting.png"),)
     sheet = plan.sweep(*pictures, None, settings, {}, tmp_path / "out")
     events = list(local.Batch(sheet.entries).perform())
-    assert isinstance(events[-1], local.JobFailed) and "diverged" in events[-1].error
+    assert isinstance(events[-1], jobs.JobFailed) and "diverged" in events[-1].error
     files.Lock(tmp_path / "out/run/.lock").release()
     assert not [each for each in threading.enumerate() if each.name.startswith("writer")]
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from conftest import call_real, paint, refused, run_here
 from PIL import Image
 
 from style_transfer.feedforward import apply, universal
+from style_transfer.optimization import device, material
 from style_transfer.pictures import images
 from style_transfer.runs import record as records
 from style_transfer.settings import Settings
@@ -70,17 +73,98 @@ def test_no_strength_gives_the_photo_back(run_main, content, style, cwd):
         np.testing.assert_array_equal(pixels(cwd / "out.png"), pixels(content))
 
 
-def test_transparency_comes_back(run_main, style, tmp_path, cwd):
-    picture = Image.open(paint(tmp_path / "photo.png", 1)).convert("RGBA")
+@pytest.fixture
+def cut(tmp_path):
+    """A photo of which only the middle is opaque; gray, with a channel for that."""
+    picture = Image.open(paint(tmp_path / "photo.png", 1)).convert("LA")
     alpha = Image.new("L", picture.size)
     alpha.paste(255, (16, 12, 48, 36))
     picture.putalpha(alpha)
+    assert picture.mode == "LA"
     picture.save(tmp_path / "cut.png")
+    return tmp_path / "cut.png"
+
+
+def test_transparency_comes_back(run_main, style, cut, cwd):
+    """Of the photo itself, too, which is gray where nothing is painted."""
     flags = ("--keep-alpha", "--content-mask", "alpha", "-o", "out.png", *LIGHT)
-    outcome = run_main("apply", "-c", tmp_path / "cut.png", "-s", style, *flags)
+    outcome = run_main("apply", "-c", cut, "-s", style, *flags)
     assert outcome.returncode == 0, outcome.stderr
-    result = Image.open(cwd / "out.png")
-    np.testing.assert_array_equal(np.asarray(result.getchannel("A")), np.asarray(alpha))
+    result, photo = Image.open(cwd / "out.png"), Image.open(cut)
+    alpha = np.asarray(photo.getchannel("A"))
+    np.testing.assert_array_equal(np.asarray(result.getchannel("A")), alpha)
+    inside = pixels(cwd / "out.png")[alpha == 255]
+    assert np.ptp(inside, axis=-1).max() > 10  # the painting's colors
+
+
+def test_a_mask_that_is_the_photo_s_own_alpha_moves_with_it(
+    run_main, style, cut, tmp_path, cwd, monkeypatch
+):
+    flags = ("--content-mask", "alpha", "-o", "out.png", *LIGHT)
+    assert run_main("apply", "-c", cut, "-s", style, *flags).returncode == 0
+    data = cut.read_bytes()
+    moved = cut.rename(tmp_path / "moved.png")
+    for number, more in enumerate(
+        (("-c", moved), ("-c", moved, "--content-mask", "alpha"), ("-c", "-"))
+    ):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+        name = f"{number}.png"
+        outcome = run_main("apply", "--from-image", "out.png", "-s", style, *more, "-o", name)
+        assert outcome.returncode == 0, outcome.stderr
+        np.testing.assert_array_equal(pixels(cwd / name), pixels(cwd / "out.png"))
+
+
+def save_halves(path, size):
+    """Save a mask, black on the left and white on the right."""
+    mask = Image.new("L", size)
+    mask.paste(255, (size[0] // 2, 0, *size))
+    mask.save(path)
+    return path
+
+
+def test_what_has_one_color_in_the_masks_pairs_up(run_main, content, tmp_path, cwd):
+    """Twice: two styles without masks share out the regions, one with a mask pairs its own."""
+    mask = save_halves(tmp_path / "mask.png", (64, 48))
+    both = Image.new("RGB", (72, 60), "red")
+    both.paste("blue", (36, 0, 72, 60))
+    both.save(tmp_path / "both.png")
+    for color in ("red", "blue"):
+        Image.new("RGB", (72, 60), color).save(tmp_path / f"{color}.png")
+    halves = save_halves(tmp_path / "halves.png", (72, 60))
+    for names, more in (("red", "blue"), ()), (("both",), ("--style-mask", halves)):
+        styles = [word for name in names for word in ("-s", tmp_path / f"{name}.png")]
+        flags = ("--content-mask", mask, *more, "-o", "out.png", "--overwrite")
+        outcome = run_main("apply", "-c", content, *styles, *flags)
+        assert outcome.returncode == 0, outcome.stderr
+        left, right = (pixels(cwd / "out.png")[:, part] for part in (slice(24), slice(40, 64)))
+        assert left[..., 0].mean() > left[..., 2].mean() + 100
+        assert right[..., 2].mean() > right[..., 0].mean() + 100
+
+
+def test_the_colors_of_the_photo_are_kept(run_main, content, style, cwd):
+    inputs = ("apply", "-c", content, "-s", style, *LIGHT)
+    change = {}
+    for mode in ("none", "luminance", "histogram"):
+        outcome = run_main(*inputs, "--preserve-color", mode, "-o", f"{mode}.png")
+        assert outcome.returncode == 0, outcome.stderr
+        chroma = [
+            np.asarray(Image.open(path).convert("YCbCr"), float)[..., 1:]
+            for path in (cwd / f"{mode}.png", content)
+        ]
+        change[mode] = np.abs(chroma[0] - chroma[1]).mean()
+    assert change["luminance"] < 0.5 * change["none"]
+    assert change["histogram"] < change["none"]
+
+
+def test_a_gpu_that_fails_is_told_of_once_and_nothing_computes_there(
+    run_main, photos, style, watched, monkeypatch
+):
+    monkeypatch.setattr(device, "find_device", lambda: watched)
+    watched.watch(material, "prepare")
+    watched.watch(universal.UniversalTransfer, "paint")
+    outcome = run_main("apply", "-c", photos, "-s", style, *LIGHT, "-o", "painted")
+    assert watched.seen == {"prepare", "paint"} and not watched.depth
+    assert outcome.stderr.count(f"Note: {watched.notice}") == 1
 
 
 @pytest.mark.parametrize("transform", ["monge", "wct", "adain"])
@@ -272,6 +356,7 @@ def test_too_little_memory_is_said_in_one_line(run_main, content, style, monkeyp
     assert (outcome.returncode, outcome.stderr.count("\n")) == (1, 1)
     assert "the memory ran out" in outcome.stderr and "--size" in outcome.stderr
     monkeypatch.setattr(apply.memory, "available", lambda: 1e6)
+    monkeypatch.setattr(apply.memory, "resident", lambda: 1e6)
     refused(run_main(*inputs), "--size", "64×48", "GB")
     assert not list(cwd.iterdir())
 

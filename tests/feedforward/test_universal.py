@@ -1,5 +1,6 @@
 """One pass: what the decoders are given, region by region, against NumPy; what is kept."""
 
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -187,9 +188,36 @@ def test_a_style_is_looked_at_once_and_the_last_are_kept(network, monkeypatch):
     monkeypatch.setattr(universal, "DESCRIPTIONS", 2)
     monkeypatch.setattr(network, "descriptions", OrderedDict())
     styles = [Style(each) for each in pictures(*[(1, 32, 32, 3)] * 3)]
-    for index in (0, 1, 1, 0, 2):
+    for index in (0, 1, 1, 0, 2, 0):  # the first one is in use
         network.describe(styles[index])
     assert len(looks) == 3 and len(network.descriptions) == 2
+
+
+def test_all_is_computed_where_the_device_says(network, watched, monkeypatch):
+    monkeypatch.setattr(universal, "find_device", lambda: watched)
+    photo, painting = pictures(SHAPE, (1, 48, 36, 3))
+    for name in ("describe_regions", "apply_maps", "leave_out"):
+        watched.watch(universal, name)
+    network.paint(Material(photo, [Style(painting, (1.0, 1.0))], None, halves()), ONLY)
+    assert watched.seen == {"describe_regions", "apply_maps", "leave_out"}
+    watched.watch(universal, "UniversalTransfer")
+    universal.load_network.__wrapped__()
+    assert "UniversalTransfer" in watched.seen and not watched.depth
+
+
+def test_of_the_regions_one_at_a_time_is_in_memory(monkeypatch):
+    alive, affine = [], universal.affine
+
+    def count(*arguments):
+        assert not any(each() is not None for each in alive)
+        found = affine(*arguments)
+        alive.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(universal, "affine", count)
+    features, mask = pictures((1, 8, 8, 4), (1, 8, 8, 3))
+    universal.apply_maps(features, [(np.eye(4), np.zeros(4))] * 3, mask)
+    assert len(alive) == 3
 
 
 @pytest.mark.parametrize("transform", transforms.NAMES)

@@ -281,6 +281,15 @@ def test_the_last_styles_are_kept(network, looks, monkeypatch):
     assert len(looks) == 4
 
 
+def test_a_style_in_use_is_kept(network, looks, monkeypatch):
+    monkeypatch.setattr(engines, "DESCRIPTIONS", 2)
+    engine = Engine(network, SETTINGS)
+    styles = [Style(each) for each in pictures(*[(32, 32)] * 3)]
+    for index in (0, 1, 0, 2, 0):
+        engine.describe(styles[index])
+    assert len(looks) == 3
+
+
 def test_the_optimizer_is_the_one_asked_for():
     assert engines.build_optimizer(Settings(history=7)).history == 7
     given = dict(learning_rate=0.1, decay=0.5, decay_steps=9, average=0.9)

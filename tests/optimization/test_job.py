@@ -255,7 +255,8 @@ def test_the_size_that_is_said_to_fit_fits(given, monkeypatch):
     large = dataclasses.replace(given, settings=settings, folder=None)
     (planned,) = job.perform(large)
     there = (planned.memory + memory.LIBRARIES) / 2
-    monkeypatch.setattr(memory, "available", lambda: there)
+    monkeypatch.setattr(memory, "available", lambda: there - 5e6)
+    monkeypatch.setattr(memory, "resident", lambda: 5e6)
     with pytest.raises(SettingsError) as caught:
         list(job.perform(large))
     message = str(caught.value)
@@ -269,6 +270,7 @@ def test_the_size_that_is_said_to_fit_fits(given, monkeypatch):
 
 def test_where_no_size_fits(given, monkeypatch):
     monkeypatch.setattr(memory, "available", lambda: 1e6)
+    monkeypatch.setattr(memory, "resident", lambda: 1e6)
     with pytest.raises(SettingsError, match="^--size: 48×36 px .* no size would fit"):
         list(job.perform(given))
     assert not Path(given.folder).exists()

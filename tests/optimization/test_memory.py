@@ -45,6 +45,12 @@ def test_here_it_is_no_more_than_the_machine_has():
     assert 0 <= memory.available() <= psutil.virtual_memory().total
 
 
+def test_what_this_process_has():
+    before = memory.resident()
+    ballast = bytearray(b"x" * 50_000_000)
+    assert before + len(ballast) * 0.9 < memory.resident() < psutil.virtual_memory().total
+
+
 def test_a_container_of_version_2(tmp_path, machine):
     put_own(tmp_path, "0::/")
     put(

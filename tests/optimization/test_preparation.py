@@ -1,14 +1,15 @@
 """What is chosen and refused before TensorFlow is needed: sizes, masks, weights."""
 
+import contextlib
 import dataclasses
 
 import pytest
-from conftest import paint
+from conftest import SMALL_VGG19, paint
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.networks import weights
-from style_transfer.optimization import events
+from style_transfer.optimization import events, memory
 from style_transfer.optimization.job import Job
 from style_transfer.optimization.preparation import choose_sizes, prepare
 from style_transfer.pictures import images
@@ -106,6 +107,15 @@ def test_what_is_prepared(given, content):
     assert prepared.sizes == Inputs((48, 36), ((48, 40),))
     assert prepared.network.name.startswith("VGG19 (small")
     assert prepared.settings == given.settings
+
+
+def test_memory_that_this_process_has_already_need_not_be_free(given, monkeypatch):
+    needed = memory.estimate((48, 36), [(48, 40)], SMALL_VGG19, given.settings)
+    for held, is_enough in ((10e6, True), (8e6, False)):
+        monkeypatch.setattr(memory, "available", lambda: needed - 9e6)
+        monkeypatch.setattr(memory, "resident", lambda held=held: held)
+        with contextlib.nullcontext() if is_enough else pytest.raises(SettingsError, match="free"):
+            finish(prepare(given))
 
 
 def test_what_auto_stands_for_is_settled(given):

@@ -234,3 +234,29 @@ def test_two_transfers_at_once_on_one_engine_disturb_each_other_in_nothing(engin
         together = list(threads.map(last, settings))
     np.testing.assert_array_equal(together, alone)
     assert np.abs(alone[0] - alone[1]).max() > 0.01
+
+
+def test_all_is_computed_where_the_device_says(engine, watched, monkeypatch):
+    """Between two iterates nothing is changed for the caller."""
+    monkeypatch.setattr(engine, "device", watched)
+    places = {transfer: ("resize", "resize_to"), engine.optimizer: ("start", "shown_image")}
+    for place, names in places.items():
+        for name in names:
+            watched.watch(place, name)
+    photo, painting = pictures((48, 64), (48, 48))
+    settings = replace(SETTINGS, scales="48,64", epochs=2)
+
+    def start(material):
+        assert watched.depth
+        return material.content
+
+    work = transfer_of(engine, photo, painting, settings, start=start)
+    for iterate in work.run():
+        assert not watched.depth
+        if iterate.epoch == 1:
+            tensors, header = work.save()
+            saved = {name: np.asarray(each) for name, each in tensors.items()}, header
+            again = transfer_of(engine, photo, painting, settings, saved=saved)
+            assert again.image.shape == photo.shape
+    assert iterate.epoch == 2
+    assert watched.seen == {"resize", "resize_to", "start", "shown_image"}

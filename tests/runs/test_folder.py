@@ -28,6 +28,8 @@ def test_the_default_folder_is_named_after_the_pictures(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         chosen.append(str(folder))
     assert chosen == [f"data/output/cat-waves{number}" for number in ("", "-2", "-3")]
+    (tmp_path / "data/output/cat.v2-waves.v3").mkdir()
+    assert runs.choose_folder(None, "cat.v2.jpg", "waves.v3.png").name == "cat.v2-waves.v3-2"
     assert runs.choose_folder("here", "cat.jpg", "waves.png") == Path("here")
 
 

@@ -117,6 +117,22 @@ def test_a_picture_may_not_name_what_lies_elsewhere(home, role, option):
     }
 
 
+def test_a_mask_that_is_the_content_s_own_alpha_moves_with_it(home):
+    trusted = {"is_trusted": records.is_below_home}
+    own = with_paths(content="cut.png", content_mask="cut.png")
+    file = with_paths(content="cut.png", content_mask="mask.png")
+    for record, given, expected in (
+        (own, {}, ("cut.png", "cut.png")),
+        (own, {"content": "moved.png"}, ("moved.png", "moved.png")),
+        (own, {"content": "moved.png", "content mask": "alpha"}, ("moved.png", "moved.png")),
+        (own, {"content": "moved.png", "content mask": "m.png"}, ("moved.png", "m.png")),
+        (file, {"content": "moved.png"}, ("moved.png", "mask.png")),
+        (file, {"content mask": "alpha"}, ("cut.png", "cut.png")),
+    ):
+        inputs = records.locate_inputs(record, given, **trusted)
+        assert (inputs.content, inputs.content_mask) == expected
+
+
 def test_a_picture_may_not_name_weights_that_lie_elsewhere(home):
     trusted = {"is_trusted": records.is_below_home}
     with pytest.raises(files.FileError, match="^/etc/x.h5: .*name it yourself with --weights$"):

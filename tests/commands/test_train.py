@@ -1,0 +1,150 @@
+"""`python main.py train`, as a process: to its end, killed and continued; and what it trained."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+from conftest import call_real, paint, refused, run_here, wait_for_progress
+from PIL import Image
+
+from style_transfer.feedforward import style_file
+from style_transfer.pictures import images
+from style_transfer.reports import provenance
+from style_transfer.runs import losses
+
+FLAGS = ("-s", "day.png", "-s", "night.png", "--photos", "photos", "--size", "96")
+SHORT = ("--epochs", "2", "--steps", "4")
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory, small_weights):
+    """A folder with photos, two paintings, and a network that was trained in peace."""
+    folder = tmp_path_factory.mktemp("school")
+    for number in range(9):
+        path = folder / "photos" / ("more" if number > 5 else "") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        paint(path, number, (200, 180))
+    (folder / "photos" / "broken.jpg").write_bytes(b"no picture")
+    paint(folder / "photo.png", 20, (100, 70))
+    paint(folder / "day.png", 21, (90, 90))
+    paint(folder / "night.png", 22, (120, 80))
+    flags = (*FLAGS, *SHORT, "--weights", small_weights)
+    outcome = call_real(folder, "train", *flags, "-o", "whole.style")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout == "whole.style\n"
+    assert "1 photos could not be read" in outcome.stderr and "broken.jpg" in outcome.stderr
+    return folder, flags
+
+
+def test_what_lies_there_in_the_end(studio):
+    folder, _ = studio
+    file = style_file.read(folder / "whole.style")
+    assert file.names == ("day", "night") and file.facts["steps"] == 8
+    run = folder / "whole.training"
+    names = {path.name for path in run.iterdir()}
+    assert {"result.png", "losses.csv", "losses.png", "progress.gif", "report.html"} <= names
+    assert sorted(path.name for path in run.glob("frames/*")) == [
+        f"epoch_000{number}.png" for number in range(3)
+    ]
+    table = losses.read(run / "losses.csv")
+    assert table.terms == ("content", "style", "total_variation", "validation")
+    assert table.steps.tolist() == list(range(9))
+    assert table.totals[-1] < table.totals[0]
+    words = json.loads((run / "run.json").read_text())
+    assert words["finished"] and words["training"]["photos"] == "photos"
+    record = json.loads((run / "run.json").read_text())
+    assert provenance.list_words(record)[2:6] == ["train", "--photos", "photos", "--preview"]
+
+
+def test_killed_and_continued_it_gives_the_same_bytes(studio, begin):
+    from conftest import MAIN
+
+    folder, flags = studio
+    process = begin(folder, "train", *flags, "-o", "killed.style", program=MAIN)
+    wait_for_progress(process, folder / "killed.training")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "killed.style").exists()
+    outcome = call_real(folder, "train", *flags, "-o", "killed.style")
+    assert outcome.returncode == 0, outcome.stderr
+    arrays, expected = (
+        style_file.read(folder / f"{name}.style").arrays for name in ("killed", "whole")
+    )
+    for name, each in expected.items():
+        np.testing.assert_array_equal(arrays[name], each, err_msg=name)
+    for name in ("losses.csv", "frames/epoch_0002.png"):
+        found, wanted = (folder / f"{run}.training" / name for run in ("killed", "whole"))
+        assert found.read_bytes() == wanted.read_bytes()
+
+
+def test_what_is_trained_is_not_trained_again(studio):
+    folder, flags = studio
+    before = (folder / "whole.style").read_bytes()
+    outcome = run_here(folder, "train", *flags, "-o", "whole.style")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "trained before" in outcome.stderr and outcome.stdout == "whole.style\n"
+    assert (folder / "whole.style").read_bytes() == before
+    other = run_here(folder, "train", *flags, "--beta", "3", "-o", "whole.style")
+    refused(other, "another network", "--overwrite")
+
+
+def test_it_paints_each_of_its_styles_and_mixtures(studio):
+    folder, _ = studio
+    pictures = {}
+    for name, flags in {
+        "first": (),
+        "day": ("--style-index", "1"),
+        "night": ("--style-index", "2"),
+        "both": ("--blend", "1", "--blend", "3"),
+        "none": ("--strength", "0"),
+    }.items():
+        command = ("apply", "-c", "photo.png", "-m", "whole.style", "-o", f"out/{name}.png", *flags)
+        outcome = run_here(folder, *command)
+        assert outcome.returncode == 0, outcome.stderr
+        pictures[name] = np.asarray(Image.open(folder / f"out/{name}.png"), float)
+    photo = np.asarray(Image.open(folder / "photo.png"), float)
+    np.testing.assert_array_equal(pictures["none"], photo)
+    np.testing.assert_array_equal(pictures["first"], pictures["day"])
+    for one, other in (("day", "night"), ("day", "both"), ("night", "both")):
+        assert np.abs(pictures[one] - pictures[other]).mean() > 0.02  # after eight steps
+
+
+def test_a_picture_is_painted_again_by_its_record(studio):
+    folder, _ = studio
+    flags = ("-m", "whole.style", "--blend", "2", "--blend", "1", "--strength", "0.8")
+    assert run_here(folder, "apply", "-c", "photo.png", *flags, "-o", "a.png").returncode == 0
+    outcome = run_here(folder, "apply", "--from-image", "a.png", "-o", "b.png")
+    assert outcome.returncode == 0, outcome.stderr
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    record = json.loads(images.read_text(folder / "a.png", "Settings"))
+    assert record["inputs"]["style"]["path"] == "whole.style"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ((), ("--style is missing",)),
+        (("-s", "day.png"), ("--photos is missing",)),
+        (("-s", "day.png", "--photos", "nowhere"), ("nowhere", "is no folder")),
+        (("-s", "none.png", "--photos", "photos"), ("none.png",)),
+        (("-s", "day.png", "--photos", "photos", "-o", "x.png"), ("--output", ".style")),
+        (("-s", "day.png", "--photos", "photos", "--minutes", "0"), ("--minutes",)),
+    ],
+)
+def test_bad_input_is_refused(studio, flags, words):
+    refused(run_here(studio[0], "train", *flags), *words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("-m", "photo.png"), ("photo.png", "is no trained network")),
+        (("-m", "whole.style", "-s", "day.png"), ("leave out --style",)),
+        (("-m", "whole.style", "--style-index", "3"), ("--style-index", "there are 2")),
+        (("-m", "whole.style", "--blend", "1"), ("--blend", "2 styles")),
+        (("-s", "day.png", "--style-index", "1"), ("--style-index", "--model")),
+    ],
+)
+def test_bad_ways_to_use_a_model_are_refused(studio, flags, words):
+    refused(run_here(studio[0], "apply", "-c", "photo.png", *flags, "-o", "bad.png"), *words)

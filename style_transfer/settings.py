@@ -47,7 +47,7 @@ class Settings(Derived):
         maximum=1e12,
     )
     style_weight: float = option(
-        24.0,
+        30.0,
         "β: how strongly the style is painted on; β/α is what matters.",
         "--beta",
         "--style-weight",
@@ -73,7 +73,7 @@ class Settings(Derived):
         maximum=100_000,
     )
     steps: int = option(
-        11,
+        10,
         "Optimization steps in an epoch.",
         "--steps",
         section=COMMON,

@@ -53,7 +53,7 @@ FIGURES = {
         ["cat", "circles", ("instant", CAT_CIRCLES, None), ("painted", CAT_CIRCLES, ())],
         ["temple", "waves", ("instant", TEMPLE_WAVES, None), ("painted", TEMPLE_WAVES, ())],
     ],
-    "beta": [sweep(CAT_WAVES, "--beta", ("5", "24", "80", "200"))],
+    "beta": [sweep(CAT_WAVES, "--beta", ("5", "30", "80", "200"))],
     "tv": [sweep(TEMPLE_NIGHT, "--tv", ("0", "6", "15", "50"))],
     "style_scale": [sweep(CAT_WAVES, "--style-scale", ("0.5", "1", "1.5", "2"), "--enlarge")],
     "scales": [
@@ -94,7 +94,7 @@ def draw_sweep():
     """Draw docs/sweep.jpg: a sweep of β against total variation."""
     command = [sys.executable, ROOT / "main.py", "sweep", "--weights", "compact", "--size", "256"]
     command += ["--content", INPUT / "cat.jpg", "--style", INPUT / "waves.jpg"]
-    command += ["--beta", "5,24,200", "--tv", "0,7,40", "--output", RUNS / "sweep"]
+    command += ["--beta", "5,30,200", "--tv", "0,7,40", "--output", RUNS / "sweep"]
     subprocess.run(command, check=True)
     return frames.shrink(frames.read(RUNS / "sweep" / "contact_sheet.png"), (1000, 1000))
 

@@ -123,7 +123,7 @@ def test_a_finished_run_has_nothing_to_do_but_may_go_on(place):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--beta", "300"), ("--beta", "28")),
+        (("--beta", "300"), ("--beta", "30")),
         (("--epochs", "7"), ("--epochs", "8 (or more)")),
         (("--size", "64"), ("--size", "48")),
         (("-c", "photo.png"), ("--content",)),

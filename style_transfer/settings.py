@@ -155,9 +155,7 @@ class Settings(Derived):
         section=STYLE,
         parse=parse_strength,
     )
-    enlarge: bool = option(
-        False, "Enlarge a content picture that is smaller than --size.", "--enlarge"
-    )
+    enlarge: bool = option(False, "Enlarge pictures that are smaller than --size.", "--enlarge")
     loss: str = option(
         "relative",
         "relative: weights are pure numbers, alike for every size and network. gatys: the "

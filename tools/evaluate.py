@@ -7,6 +7,7 @@ independent. Each row is printed as it is there and appended to
 DIR/figures.jsonl; what is in that file is not made again.
 """
 
+import dataclasses
 import itertools
 import json
 import sys
@@ -98,6 +99,7 @@ def main(content, style, judge, output, size, betas, every):
         network = quality.build_judge(dict(arrays))
     pairs = list(itertools.product(images.expand(content), images.expand(style)))[::every]
     contenders = list_contenders(betas)
+    check_folder(output, contenders, size)
     rows = read_rows(output)
     for number, paths in enumerate(pairs):
         pictures = [load_picture(path, size) for path in paths]
@@ -114,6 +116,20 @@ def main(content, style, judge, output, size, betas, every):
             append(output, pair, name, rows[pair, name])
             print(describe(pair, name, rows[pair, name]), flush=True)
     print(summarize(rows, contenders))
+
+
+def check_folder(output, contenders, size):
+    """Refuse a folder whose figures were made with other settings; write down those of ours."""
+    made = {name: dataclasses.asdict(each.settings) for name, each in contenders.items()}
+    made = {"size": size, "contenders": json.loads(json.dumps(made))}
+    path = output / "settings.json"
+    if path.exists():
+        there = json.loads(path.read_text())
+        for name, settings in there["contenders"].items():
+            if (there["size"], settings) != (size, made["contenders"].get(name, settings)):
+                raise click.UsageError(f"{output} holds figures of other settings; name another")
+        made["contenders"] = there["contenders"] | made["contenders"]
+    path.write_text(json.dumps(made, indent=1))
 
 
 def read_rows(output):

@@ -173,8 +173,7 @@ def is_read(value):
 
 def make_record(settings, pictures, sizes, model):
     """Return what determines a picture, see `runs.record`; a trained network is its style."""
-    network, inverse = weights.load("compact"), decoders.load()
-    both = files.sha256((network.sha256 + inverse.sha256).encode())
+    network, both = weights.load("compact"), decoders.identify()
     name = f"{network.name} and its decoders"
     if model:
         both, name = model.sha256, f"trained network ({files.printable(Path(model.path).name)})"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
+from style_transfer.networks import decoders
 from style_transfer.optimization import memory, schedule
 from style_transfer.optimization.events import (
     JobFailed,
@@ -220,6 +221,7 @@ def report(run, pictures, animations):
 def make_record(prepared, transfer):
     """Return the record of a run."""
     engine = transfer.engine
+    starts_from_pass = prepared.settings.init == "instant"
     return records.make_record(
         prepared.settings,
         prepared.pictures,
@@ -228,6 +230,7 @@ def make_record(prepared, transfer):
         device=engine.device.name,
         precision=engine.precision,
         terms=list(engine.terms),
+        start=decoders.identify() if starts_from_pass else None,
     )
 
 

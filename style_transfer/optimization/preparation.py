@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
-from style_transfer.networks import weights
+from style_transfer.networks import decoders, weights
 from style_transfer.networks.weights import Weights
 from style_transfer.optimization import memory
 from style_transfer.optimization.events import Notice
@@ -69,6 +69,9 @@ def check_unchanged(record, pictures, network):
     for role, picture in pictures.items():
         if picture.sha256 != record["inputs"][role]["sha256"]:
             raise files.FileError(picture.path, "has changed since the run began", UNCHANGED)
+    if record.get("start") not in (None, decoders.identify()):
+        reason = "are other decoders than the run began with"
+        raise files.FileError(decoders.FILE, reason, "use the version that began it")
     if network.sha256 != record["weights"]["sha256"]:
         reason = "are other weights than the run began with"
         raise files.FileError(network.source, reason, UNCHANGED)

@@ -26,6 +26,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "terms",
     "command",
     "training",
+    "start",
 )
 MASK = "content mask"
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
@@ -38,7 +39,8 @@ def make_record(settings, pictures, network, size, **computed):
         pictures: `Inputs` of `images.Picture`.
         network: `weights.Weights`.
         size: (width, height) of the result.
-        computed: `device`, `precision`, and `terms`, the names of the losses.
+        computed: `device`, `precision`, and `terms`, the names of the losses; `start`,
+            `decoders.identify` where one pass makes the start; and what else a command records.
     """
     return {
         "settings": dataclasses.asdict(settings),
@@ -84,7 +86,7 @@ def fingerprint(record):
     """Fingerprint what determines every step of a run: all but how many epochs there are."""
     settings = {name: each for name, each in record["settings"].items() if name != "epochs"}
     inputs = {role: each["sha256"] for role, each in record["inputs"].items()}
-    facts = [settings, inputs, record["weights"]["sha256"], record["size"]]
+    facts = [settings, inputs, record["weights"]["sha256"], record["size"], record.get("start")]
     return files.sha256(json.dumps(facts, sort_keys=True).encode())
 
 

@@ -8,7 +8,7 @@ from conftest import SMALL_VGG19, paint
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
-from style_transfer.networks import weights
+from style_transfer.networks import decoders, weights
 from style_transfer.optimization import events, memory
 from style_transfer.optimization.job import Job
 from style_transfer.optimization.preparation import choose_sizes, prepare
@@ -159,6 +159,15 @@ def test_a_picture_that_has_changed_is_refused(given, content, name):
 def test_weights_that_have_changed_are_refused(given):
     given = dataclasses.replace(with_record(given), weights="compact")
     with pytest.raises(files.FileError, match="compact: are other weights than the run began with"):
+        finish(prepare(given))
+
+
+def test_decoders_that_have_changed_are_refused(given):
+    given = with_record(given)
+    for start in (None, decoders.identify()):
+        finish(prepare(dataclasses.replace(given, record=given.record | {"start": start})))
+    given = dataclasses.replace(given, record=given.record | {"start": "another"})
+    with pytest.raises(files.FileError, match="are other decoders than the run began with"):
         finish(prepare(given))
 
 

@@ -213,7 +213,7 @@ class Trainer:
         """
         if self.is_new:
             losses = self.validate()
-            yield self.iterate(losses[None], None)
+            yield self.iterate(losses[None], None, self.validation)
         batches = self.lesson.photos.from_batch(self.step)
         stopped = False
         while not (stopped or self.is_finished):
@@ -221,10 +221,10 @@ class Trainer:
             while not rows or (time.monotonic() - began < SECONDS and not self.ends_epoch):
                 rows.append(self.next_step(next(batches)))
             seconds = (time.monotonic() - began) / len(rows)
-            stopped = should_stop()
+            stopped, before = should_stop(), self.validation
             if self.ends_epoch or stopped:
                 self.validate()
-            yield self.iterate(np.stack(rows), seconds, stopped=stopped)
+            yield self.iterate(np.stack(rows), seconds, before, stopped=stopped)
         batches.close()
 
     @property
@@ -237,12 +237,17 @@ class Trainer:
         """Whether nothing is left to do."""
         return self.step >= self.schedule.steps
 
-    def iterate(self, rows, seconds, *, stopped=False):
-        """Return the `Iterate` after some steps with such losses."""
+    def iterate(self, rows, seconds, before, *, stopped=False):
+        """Return the `Iterate` after some steps with such losses.
+
+        Args:
+            before: the validation until the last of these steps.
+        """
         totals = rows @ self.loss.weights
         first = self.step - len(rows) + 1
         check_finite(totals, first, self.settings)
-        validation = np.full((len(rows), 1), self.validation, np.float32)
+        validation = np.full((len(rows), 1), before, np.float32)
+        validation[-1] = self.validation
         ended = self.ends_epoch or stopped
         return Iterate(
             epoch=math.ceil(self.step / self.settings.steps),

@@ -97,6 +97,10 @@ def test_the_iterates_count_steps_and_epochs(narrow):
     shown = [each.epoch for each in iterates if each.image is not None]
     assert shown == [0, 1, 2]
     assert iterates[-1].image.shape == (1, 40, 80, 3)  # two styles side by side
+    # The validation changes with the last step of an epoch, however the steps come in.
+    validation = np.concatenate([each.losses[:, -1] for each in iterates])
+    assert len(set(validation[:3])) == 1 and len(set(validation[3:6])) == 1
+    assert len(set(validation)) == 3
 
 
 @pytest.mark.parametrize("stop", [2, 3])

@@ -106,7 +106,7 @@ def test_what_differs_from_the_defaults_is_marked(tmp_path):
     tree = write(tmp_path / "run", settings=settings)
     assert len(tree.all("tr", **{"class": "changed"})) == 2
     assert f"2 of {len(FIELDS)} differ" in tree.text
-    assert "style weight50.0 changed28.0" in tree.text
+    assert "style weight50.0 changed30.0" in tree.text
     assert "style layersblock1_conv1:2, block2_conv1 changedblock1_conv1, block2" in tree.text
     assert "pooling" + "max" * 2 in tree.text
 

@@ -76,7 +76,7 @@ def file_names():
             "--photos",
             section=COMMON,
             metavar="DIR",
-            help="Folder of photos, and the folders in it: a hundred do, thousands are better.",
+            help="Folder of photos; those in the folders in it count, too.",
         ),
         Option(
             "-o",

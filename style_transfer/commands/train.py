@@ -23,7 +23,6 @@ from style_transfer.commands.playing import play
 from style_transfer.settings import COMMON
 
 MINUTES = 10.0
-WANTED = {"style": "picture file", "photos": "folder of photos"}
 HELP = """Train a network that repaints any photo in one pass, in the style of a painting.
 
 \b
@@ -36,6 +35,8 @@ Johnson et al. (arXiv:1603.08155), Ulyanov et al. (arXiv:1607.08022); with sever
 et al. (arXiv:1610.07629). Give the same command again to go on with what was interrupted.
 """
 SUFFIX = ".style"
+ARCHITECTURES = ("johnson", "google")
+NONE = "none"
 #: Of all settings, those that a training depends on.
 USED = (
     "size",
@@ -73,6 +74,12 @@ def file_names():
             help="A painting to learn from; each of several is a style of its own.",
         ),
         Option(
+            "--styles",
+            section=COMMON,
+            metavar="DIR",
+            help="Folder of paintings, in place of --style or beside it.",
+        ),
+        Option(
             "--photos",
             section=COMMON,
             metavar="DIR",
@@ -94,6 +101,35 @@ def file_names():
         ),
         Option(
             "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
+        ),
+    ]
+
+
+def network_options():
+    """Make the options of what is trained."""
+    return [
+        Option(
+            "--arch",
+            section=COMMON,
+            type=click.Choice(ARCHITECTURES),
+            default=ARCHITECTURES[0],
+            show_default=True,
+            help="johnson: for these paintings. google: for any painting, which apply is then "
+            "given as --style; takes many paintings and hours.",
+        ),
+        Option(
+            "--from",
+            "start",
+            section=COMMON,
+            metavar="FILE",
+            help="Begin with a trained network; none: with weights of chance.  [default: for "
+            "johnson, one for any style that comes with the program]",
+        ),
+        Option(
+            "--add",
+            section=COMMON,
+            is_flag=True,
+            help="Add the styles to those of the network of --from, of which nothing changes.",
         ),
     ]
 
@@ -127,6 +163,7 @@ def pace_options():
     context_settings=CONTEXT,
     params=[
         *file_names(),
+        *network_options(),
         *pace_options(),
         *file_options(recipes=False),
         *(each for each in setting_options() if each.name in USED),
@@ -137,9 +174,7 @@ def pace_options():
 def command(context, **options):
     """Parse the options and train; the text of the help is `HELP`."""
     given = SimpleNamespace(**options)
-    for name in ("style", "photos"):
-        if not getattr(given, name):
-            raise click.UsageError(f"--{name} is missing; name a {WANTED[name]}.")
+    check(given)
     settings = make_settings(options | {"optimizer": "adam"})
     console = Console(quiet=given.quiet, verbose=given.verbose)
     console.status(LOADING)
@@ -147,22 +182,50 @@ def command(context, **options):
 
     minutes = given.minutes or (None if "steps" in explicit(context) else MINUTES)
     task = train.Task(
-        styles=given.style,
+        styles=list_styles(given),
         photos=given.photos,
         output=choose_output(given),
         settings=settings,
         preview=given.preview,
         minutes=minutes,
         overwrite=given.overwrite,
+        arch=given.arch,
+        start=choose_start(given),
+        add=given.add,
     )
     play(functools.partial(train.perform, task), console)
+
+
+def check(given):
+    """Raise UsageError where options are missing, or contradict each other."""
+    for name, wanted in (("style", "picture file"), ("photos", "folder of photos")):
+        if not (getattr(given, name) or (name == "style" and given.styles)):
+            raise click.UsageError(f"--{name} is missing; name a {wanted}.")
+    if given.add and (given.arch != ARCHITECTURES[0] or given.start in (None, NONE)):
+        raise click.UsageError("--add wants --from FILE, a network that was trained for some")
+
+
+def list_styles(given):
+    """Return the paths of all paintings."""
+    from style_transfer.feedforward import dataset
+
+    return (*given.style, *map(str, dataset.list_pictures(given.styles) if given.styles else ()))
+
+
+def choose_start(given):
+    """Return the path of the network to begin with, or None."""
+    if given.start == NONE or (given.start is None and given.arch != ARCHITECTURES[0]):
+        return None
+    from style_transfer.feedforward import style_file
+
+    return given.start or style_file.START
 
 
 def choose_output(given):
     """Return the path of the file."""
     from style_transfer.runs.folder import OUTPUT
 
-    names = "-".join(Path(each).stem for each in given.style[:3])
+    names = "-".join(Path(each).stem for each in (*given.style[:3], *filter(None, [given.styles])))
     path = Path(given.output or OUTPUT / f"{names}{SUFFIX}")
     if path.suffix.lower() != SUFFIX or path.is_dir():
         raise click.UsageError(f"--output: {path} is no {SUFFIX} file; name one")

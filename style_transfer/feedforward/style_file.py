@@ -12,10 +12,14 @@ from PIL import Image
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
+from style_transfer.method.architecture import VGG19
+from style_transfer.networks.weights import COMPACT_FILES
 from style_transfer.pictures import images
 from style_transfer.runs import checkpoint
 
 SUFFIX = ".style"
+#: A network for any style that comes with the program: what trainings begin with.
+START = COMPACT_FILES[VGG19.name].with_name("any.style")
 KIND = "style"
 THUMBNAIL = 192  # pixels of its longer side
 MAX_STYLES, MAX_BYTES = 1000, 64 * 2**20
@@ -41,6 +45,16 @@ class StyleFile:
     thumbnails: tuple
     facts: dict
     arrays: dict
+
+    @property
+    def arch(self):
+        """What network it is: `johnson`, for some styles; `google`, for any."""
+        return self.facts.get("arch", "johnson")
+
+    @property
+    def count(self):
+        """How many styles it was trained for."""
+        return len(self.names)
 
     def picture(self):
         """Return the `Picture` that stands for it among the inputs of a run."""

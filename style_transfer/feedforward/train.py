@@ -26,12 +26,13 @@ from style_transfer.runs.folder import Run
 from style_transfer.runs.inputs import Inputs
 from style_transfer.settings import Settings
 
+HELD_BACK = 8  # photos that the network is judged by
 BATCH = 4  # photos a step
 CROP = 168  # pixels: with the border, what VGG halves four times
 SHORTER_SIDE = 288  # of the photos that are cropped, so that things have the size they have at use
-HELD_BACK = 8  # photos that the network is judged by
 RESERVE = 10.0  # seconds of a time budget for what comes before and after the steps
 LEAST_STEPS = 2  # of an epoch
+THUMBNAILS = 24  # of the paintings that a network for any style was trained with, at most
 OTHER = "choose another --output, or add --overwrite"
 
 
@@ -47,6 +48,9 @@ class Task:
         preview: path of the photo to show, or None: one that is held back.
         minutes: how long it may take: chooses the steps; or None.
         overwrite: whether to begin anew what was trained, or begun, with other settings.
+        arch: `johnson`, a scale and a shift for each painting; `google`, for any painting.
+        start: path of a trained network to begin with, or None.
+        add: whether the styles are added to those that it has, of which nothing changes.
     """
 
     styles: tuple
@@ -56,6 +60,9 @@ class Task:
     preview: str | None = None
     minutes: float | None = None
     overwrite: bool = False
+    arch: str = "johnson"
+    start: str | None = None
+    add: bool = False
 
     @property
     def folder(self):
@@ -102,6 +109,7 @@ class Material:
         paths: of the photos to train on.
         held_back: of those to judge by.
         network: `Weights` of the network that sees.
+        start: `StyleFile` of the network to begin with, or None.
     """
 
     styles: tuple
@@ -109,6 +117,7 @@ class Material:
     paths: list
     held_back: list
     network: object
+    start: object
 
     @classmethod
     def load(cls, task, downloading):
@@ -117,7 +126,8 @@ class Material:
         paths, held_back = split(dataset.list_pictures(task.photos), task.settings.seed)
         preview = images.load(task.preview or held_back[0])
         network = load_weights(task.settings.weights, task.settings, downloading)
-        return cls(styles, preview, paths, held_back, network)
+        start = style_file.read(task.start) if task.start else None
+        return cls(styles, preview, paths, held_back, network, start)
 
     @property
     def pictures(self):
@@ -141,6 +151,8 @@ def make_record(task, material):
     training = {"photos": str(task.photos), "sha256": files.sha256(listed.encode())}
     training |= {"count": len(material.paths), "minutes": task.minutes}
     training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
+    training |= {"arch": task.arch, "add": task.add}
+    training |= {"from": material.start and material.start.sha256}
     computed = {"device": "", "precision": "float32", "command": "train", "training": training}
     terms = ["content", "style", "total_variation", "validation"]
     return records.make_record(
@@ -187,11 +199,13 @@ def train(run, task, settings, material, began, should_stop):
         yield Notice("trained before; --overwrite trains it anew")
         yield Saved(run.folder, task.output, True, 0)
         return
+    from style_transfer.feedforward.start import build_trainer
+
     saved, notice = run.load_checkpoint()
     if notice:
         yield Notice(notice)
     try:
-        trainer = build(material, settings, saved)
+        trainer = build_trainer(task, material, settings, saved)
     except CheckpointError as error:
         raise files.FileError(run.folder, error, "start anew with --overwrite") from None
     seconds = trainer.time_step()
@@ -208,7 +222,7 @@ def train(run, task, settings, material, began, should_stop):
     yield Saving()
     run.save_result(finished=trainer.is_finished)
     job.report(run, Inputs(material.preview, material.styles), ())
-    write(task.output, trainer, material, run.record)
+    write(task, trainer, material, run.record)
     yield from tell_unreadable(trainer.lesson.photos)
     yield Saved(run.folder, task.output, trainer.is_finished, trainer.step)
 
@@ -217,28 +231,6 @@ def fit(settings, seconds, step):
     """Return the settings with as many steps as fit into so many seconds."""
     steps = (seconds - RESERVE) / step / settings.epochs
     return dataclasses.replace(settings, steps=max(LEAST_STEPS, math.floor(steps)))
-
-
-def build(material, settings, saved):
-    """Build a `training.Trainer`."""
-    import keras
-
-    from style_transfer.feedforward import training, trunk
-    from style_transfer.optimization.targets import Style
-
-    def to_tensor(picture, side):
-        return images.to_tensor(picture, images.fitted_size(picture.pixels.size, side))
-
-    side = round(settings.size * settings.style_scale)
-    styles = [[Style(to_tensor(picture, side))] for picture in material.styles]
-    sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
-    photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
-    held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
-    lesson = training.Lesson(photos, held_back.batch(0), to_tensor(material.preview, settings.size))
-    keras.utils.set_random_seed(settings.seed)
-    network = trunk.build_trunk(len(styles))
-    loss = training.Loss(material.network, settings, styles)
-    return training.Trainer(network, loss, lesson, settings, saved=saved)
 
 
 def describe_plan(run, trainer, material, seconds):
@@ -258,13 +250,17 @@ def describe_plan(run, trainer, material, seconds):
     )
 
 
-def write(path, trainer, material, record):
+def write(task, trainer, material, record):
     """Write the best network so far."""
-    names = [(Path(each.path).stem, each.pixels) for each in material.styles]
-    facts = {"settings": record["settings"], "training": record["training"]}
+    styles = [(Path(each.path).stem, each.pixels) for each in material.styles]
+    if task.arch == "google":
+        styles = styles[:THUMBNAILS]
+    if task.add:
+        styles = [*zip(material.start.names, material.start.thumbnails), *styles]
+    facts = {"settings": record["settings"], "training": record["training"], "arch": task.arch}
     facts |= {"weights": record["weights"], "versions": record["versions"]}
     facts |= {"steps": trainer.step, "validation": trainer.best_validation}
-    style_file.write(path, trainer.best, names, facts)
+    style_file.write(task.output, trainer.best, styles, facts)
 
 
 def tell_unreadable(photos):

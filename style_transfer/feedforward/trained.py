@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from style_transfer import files
-from style_transfer.feedforward import style_file, trunk, universal
+from style_transfer.feedforward import prediction, style_file, trunk, universal
 from style_transfer.runs import checkpoint
 
 
@@ -20,37 +20,57 @@ class Network:
 
     def __init__(self, file):
         self.file = file
-        self.model = trunk.build_trunk(len(file.names))
+        paints_any = file.arch == "google"
+        self.model = prediction.build_network() if paints_any else trunk.build_trunk(file.count)
+        self.choose = self.describe if paints_any else self.look_up
         try:
             assign(self.model, file.arrays)
         except ValueError as error:
             raise files.FileError(file.path, error, style_file.REMEDY) from None
 
     def paint(self, material, settings):
-        """Paint a picture in one pass.
+        """Paint a picture in one pass, and one more for each further region.
 
         Args:
-            material: a `Material`; of its styles, only the regions count.
+            material: a `Material`; of the styles of a network that has its own, only the regions
+                count.
             settings: `blend`, how much of each style that the network knows, or else the first;
                 `strength`, below 1 a mixture with the photo.
 
         Returns:
             An image of the content's shape, before `material.show`, NumPy.
         """
-        mixture = settings.blend or (1.0, *[0.0] * (len(self.file.names) - 1))
-        shares = np.float32([mixture]) / np.float32(sum(mixture))
-        image = paint(self.model, material.content, shares)
-        image = material.content + np.float32(settings.strength) * (image - material.content)
-        return keras.ops.convert_to_numpy(universal.leave_out(image, material.content, material))
+        strength, content = np.float32(settings.strength), material.content
+        images = [paint(self.model, content, each) for each in self.choose(material, settings)]
+        if material.mask is None:
+            painted = images[0]
+        else:
+            areas = np.split(material.mask, len(images), axis=-1)
+            painted = sum(area * image for area, image in zip(areas, images))
+        image = content + strength * (painted - content)
+        return keras.ops.convert_to_numpy(universal.leave_out(image, content, material))
+
+    def look_up(self, material, settings):
+        """Return how much of each style that the network knows is in each region: (1, styles)."""
+        mixture = settings.blend or (1.0, *[0.0] * (self.file.count - 1))
+        regions = 1 if material.mask is None else material.mask.shape[-1]
+        return [np.float32([mixture]) / np.float32(sum(mixture))] * regions
+
+    def describe(self, material, settings):
+        """Return the moments of the paintings for each region, (1, 2, N), see `prediction`."""
+        moments = [prediction.describe(each.picture) for each in material.styles]
+        shares = np.float32(list(zip(*(each.shares for each in material.styles))))  # by region
+        total = np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)  # one may get no style
+        return [np.tensordot(each, moments, 1)[None] for each in shares / total]
 
 
 def paint(model, photos, mixture):
     """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
 
     Args:
-        model: from `trunk.build_trunk`.
+        model: from `trunk.build_trunk` or `prediction.build_network`.
         photos: (batch, height, width, 3) in [0, 1].
-        mixture: (batch, styles).
+        mixture: what says how: shares (batch, styles), or moments (batch, 2, N).
 
     Returns:
         An array of the photos' shape.

@@ -1,10 +1,10 @@
 """Train a network that paints in one pass, by the loss that painting minimizes.
 
 Johnson, Alahi and Fei-Fei (arXiv:1603.08155): instead of one image, the weights of a network are
-optimized, so that what it makes of any photo has a small loss. What differs from painting: the
-weight of the style grows in the first part of a training. Far from its minimum the relative error
-of a style is a hundred times what it ends with; at its full weight from the first step on it
-would drown the content, which the network then never learns to keep.
+optimized, so that what it makes of any photo has a small loss. What differs from painting: far
+from its minimum the error of a style counts by its logarithm alone. It begins a hundred times
+larger than it ends; in proportion it would drown the content, which the network then never learns
+to keep, and of several styles the one that it can do least about would get all the attention.
 """
 
 import math
@@ -18,18 +18,20 @@ import tensorflow as tf
 from keras import ops
 
 import functions
-from style_transfer.feedforward import trained
+from style_transfer.feedforward import gallery, trained
+from style_transfer.method.statistics import square_root
 from style_transfer.optimization import targets
 from style_transfer.optimization.engine import build_network, choose_lifts
 from style_transfer.optimization.events import Iterate
+from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import check_finite
 from style_transfer.runs import checkpoint
 
-GROWTH = 0.4  # the share of the steps in which β grows
-FIRST = 1 / 64  # what it grows from, against β
+KNEE = 0.06  # the error of a style above which its logarithm begins to count
 WARM = 50  # steps in which the learning rate grows
 CLIP = 10.0  # the longest a gradient may be
 SECONDS = 1.0  # between two iterates
+SHOWN = 4  # styles in the preview, at most
 UNTIMED_STEPS, TIMED_STEPS = 3, 5  # when the time of a step is measured
 TERMS = (*functions.TERMS, "validation")
 
@@ -51,10 +53,6 @@ class Schedule:
         cosine = 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
         return self.learning_rate * min(1.0, (step + 1) / WARM) * cosine
 
-    def style_share(self, step):
-        """Return how much of β counts at a step."""
-        return FIRST ** max(0.0, 1.0 - step / (GROWTH * self.steps))
-
 
 @dataclass(frozen=True)
 class Lesson:
@@ -64,22 +62,24 @@ class Lesson:
         photos: `dataset.Batches`.
         held_back: (n, height, width, 3), photos that are not among them.
         preview: (1, height, width, 3), one that is shown.
-        shown: in how many styles, at most.
+        styles: (count, …), what tells the network how to paint like each picture of the `Loss`.
+        paintings: how many of these, the first ones, are no variations.
     """
 
     photos: Any
     held_back: Any
     preview: Any
-    shown: int = 4
+    styles: Any
+    paintings: int
 
 
 class Loss:
-    """The losses of images, each in one of several styles.
+    """The losses of images, each of which is to resemble one of several pictures, or two.
 
     Args:
         network: `networks.weights.Weights` of the network that sees.
         settings: a `Settings`.
-        styles: a list of lists of `Style`: what each style is learned from.
+        styles: the pictures, each (1, height, width, 3); one is looked at after the other.
     """
 
     def __init__(self, network, settings, styles):
@@ -91,40 +91,64 @@ class Loss:
 
     def describe(self, styles):
         """Return the statistics of all styles, stacked: from layer name to a region."""
-        blank = np.zeros((1, 32, 32, 3), np.float32)
         found = [
-            targets.compute_targets(self.model, blank, each, self.settings, lifts=self.lifts).style
+            targets.describe_picture(self.model, Style(each), self.settings, self.lifts)
             for each in styles
         ]
         stacked = {}
-        for name, (region,) in found[0].items():
-            own = [each[name][0]["statistics"] for each in found]
-            statistics = {key: ops.concatenate([each[key] for each in own]) for key in own[0]}
-            stacked[name] = region | {"statistics": statistics}
+        for name, weight in targets.layer_weights(self.settings, self.model).items():
+            own = [each[name][0] for each in found]
+            statistics = {key: ops.stack([each[key][0] for each in own]) for key in own[0]}
+            stacked[name] = {"weight": weight, "statistics": statistics}
+            stacked[name] |= {"lift": self.lifts[name]} if name in self.lifts else {}
         return stacked
 
-    def __call__(self, photos, images, labels):
-        """Return the unweighted losses, in the order of `functions.TERMS`.
+    def __call__(self, photos, images, choice):
+        """Return the unweighted losses of each image, (batch, 3) in the order of `functions.TERMS`.
 
         Args:
             photos, images: (batch, height, width, 3) in [0, 1].
-            labels: (batch,) int, the style of each image.
+            choice: `gallery.Choice` of what they are to resemble.
         """
-        border = self.settings.border
-        content = functions.extract_features(self.model, photos, border=border)
-        content = {name: content[name] for name in self.settings.content_layers}
-        style = {
-            name: [region | {"statistics": take(region["statistics"], labels)}]
+        settings = self.settings
+        content = functions.extract_features(self.model, photos, border=settings.border)
+        content = {name: content[name] for name in settings.content_layers}
+        features = functions.extract_features(self.model, images, border=settings.border)
+        return ops.stack(
+            [
+                functions.content_loss(features, content, form=settings.loss),
+                functions.style_loss(
+                    features, self.choose(choice), kind=settings.style_loss, form=settings.loss
+                ),
+                functions.total_variation(images, form=settings.tv_form),
+            ],
+            axis=1,
+        )
+
+    def choose(self, choice):
+        """Return what the images are to resemble, see `functions.style_loss`."""
+
+        def mix(statistics):
+            mixed = {key: gallery.mix(each, choice) for key, each in statistics.items()}
+            if "covariance" in mixed:
+                mixed["root"] = square_root(mixed["covariance"])
+            return mixed
+
+        return {
+            name: [region | {"statistics": mix(region["statistics"])}]
             for name, region in self.styles.items()
         }
-        features = functions.extract_features(self.model, images, border=border)
-        goal = targets.Targets(content, style)
-        return functions.compute_losses(features, images, goal, self.settings)
 
+    def objective(self, losses):
+        """Return what is minimized: the weighted losses, of the styles' errors the logarithm."""
+        content, style, variation = ops.unstack(losses, axis=1)
+        tempered = KNEE * ops.log(1.0 + style / KNEE)
+        return ops.mean(ops.matmul(ops.stack([content, tempered, variation], axis=1), self.column))
 
-def take(statistics, labels):
-    """Choose the statistics of the style of each image."""
-    return {key: ops.take(each, labels, axis=0) for key, each in statistics.items()}
+    @property
+    def column(self):
+        """The weights of the losses, (3, 1)."""
+        return ops.convert_to_tensor(self.weights[:, None])
 
 
 class Trainer:
@@ -146,7 +170,7 @@ class Trainer:
     def __init__(self, network, loss, lesson, settings, *, saved=None):
         self.network, self.loss, self.lesson = network, loss, lesson
         self.reschedule(settings)
-        self.styles = network.input_shape[1][1]
+        self.styles = tf.constant(lesson.styles)
         self.optimizer = keras.optimizers.Adam(global_clipnorm=CLIP)
         self.optimizer.build(network.trainable_variables)
         self.compiled = tf.function(self.take_step, autograph=False)
@@ -160,28 +184,23 @@ class Trainer:
         self.settings = settings
         self.schedule = Schedule(settings.epochs * settings.steps, settings.learning_rate)
 
-    def take_step(self, photos, labels, weights, rate):
+    def take_step(self, photos, choice, rate):
         """Do one step; return the losses before it."""
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
-            images = self.network([photos, ops.one_hot(labels, self.styles)], training=True)
-            losses = self.loss(photos, images, labels)
-            total = ops.sum(weights * losses)
+            images = self.network([photos, gallery.mix(self.styles, choice)], training=True)
+            losses = self.loss(photos, images, choice)
+            objective = self.loss.objective(losses)
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply(tape.gradient(total, variables), variables)
-        return losses
+        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        return ops.mean(losses, axis=0)
 
     def next_step(self, photos):
         """Do the next step with a batch of photos; return its losses."""
-        draw = np.random.default_rng((self.settings.seed, self.step, 2))
-        labels = draw.integers(self.styles, size=len(photos))
-        weights = self.loss.weights * (1.0, self.schedule.style_share(self.step), 1.0)
-        losses = self.compiled(
-            tf.constant(photos),
-            tf.constant(labels, tf.int32),
-            tf.constant(weights, tf.float32),
-            tf.constant(self.schedule.rate(self.step), tf.float32),
-        )
+        generator = np.random.default_rng((self.settings.seed, self.step, 2))
+        choice = gallery.draw(generator, len(photos), len(self.styles))
+        rate = tf.constant(self.schedule.rate(self.step), tf.float32)
+        losses = self.compiled(tf.constant(photos), choice, rate)
         self.step += 1
         return losses.numpy()
 
@@ -263,10 +282,9 @@ class Trainer:
     def validate(self):
         """Judge the network by photos it is not trained on; return the losses, keep the best."""
         photos = self.lesson.held_back
-        labels = np.arange(len(photos)) % self.styles
-        shares = np.eye(self.styles, dtype=np.float32)[labels]
-        images = tf.constant(trained.paint(self.network, photos, shares))
-        losses = self.loss(tf.constant(photos), images, tf.constant(labels)).numpy()
+        choice = gallery.pure(np.arange(len(photos)) % self.lesson.paintings)
+        images = trained.paint(self.network, photos, gallery.mix(self.styles, choice))
+        losses = self.loss(tf.constant(photos), tf.constant(images), choice).numpy().mean(axis=0)
         self.validation = float(losses @ self.loss.weights)
         if self.validation <= self.best_validation:
             self.best, self.best_validation = trained.list_weights(self.network), self.validation
@@ -275,10 +293,9 @@ class Trainer:
     @property
     def image(self):
         """The preview: what becomes of one photo, in the first styles side by side."""
-        shares = np.eye(self.styles, dtype=np.float32)[: self.lesson.shown]
-        preview = self.lesson.preview
+        preview, shown = self.lesson.preview, self.styles[: min(SHOWN, self.lesson.paintings)]
         return np.concatenate(
-            [trained.paint(self.network, preview, each[None]) for each in shares], axis=2
+            [trained.paint(self.network, preview, each[None]) for each in shown], axis=2
         )
 
     def save(self):

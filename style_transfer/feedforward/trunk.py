@@ -16,19 +16,22 @@ from keras import ops
 STEM, WIDTH, BLOCKS = 32, 64, 5  # channels at a half and a quarter of the size; residual blocks
 MULTIPLE = 4  # of the sides
 EPSILON = 1e-5
+SPREAD = 0.1  # of the scales and shifts at first
 
 
 class ConditionalInstanceNormalization(keras.layers.Layer):
     """Normalize each channel of each picture; then scale and shift it as its style says.
 
     Its input: features (batch, height, width, N) and how much of each style, (batch, styles).
+    Styles begin a little apart, or those that are mixed by a prediction would stay alike.
     """
 
     def build(self, shapes):
         """Make a scale and a shift a style and channel."""
         (*_, channels), (_, styles) = shapes
-        self.scale = self.add_weight((styles, channels), "ones", name="scale")
-        self.shift = self.add_weight((styles, channels), "zeros", name="shift")
+        for name, mean in (("scale", 1.0), ("shift", 0.0)):
+            apart = keras.initializers.RandomNormal(mean, SPREAD)
+            setattr(self, name, self.add_weight((styles, channels), apart, name=name))
 
     def call(self, inputs):
         """Return features of the same shape."""

@@ -4,6 +4,7 @@ import dataclasses
 import threading
 from collections import OrderedDict
 
+import numpy as np
 import tensorflow as tf
 
 import functions
@@ -129,7 +130,17 @@ def choose_lifts(weights, settings):
     missing = settings.style_layer_weights.keys() - lifts.keys()
     if settings.style_space == "lifted" and missing:
         raise ValueError(f"{weights.name} has no head for {min(missing)}; add --style-space raw")
+    if settings.style_loss == "gram" and settings.loss == "relative":
+        return {name: compress(lift) for name, lift in lifts.items()}
     return lifts
+
+
+def compress(lift):
+    """Return the smallest lift under which Gram matrices differ as much as under this one.
+
+    With A = Q R, and Q's columns orthonormal, |A D Aᵀ| = |R D Rᵀ| for every D.
+    """
+    return np.linalg.qr(lift.astype(np.float64), mode="r").astype(np.float32)
 
 
 def build_optimizer(settings):

@@ -200,8 +200,14 @@ def test_the_style_space_chooses_the_lifts(network):
         found = engines.choose_lifts(weights_, settings)
         assert found.keys() == names
         for name, lift in found.items():
-            kernel, bias = weights_.heads[name]
-            np.testing.assert_array_equal(lift, np.vstack([kernel, bias]).T)
+            whole_lift = np.vstack(weights_.heads[name]).T
+            assert lift.shape[0] == lift.shape[1] < whole_lift.shape[0]
+            matrix = np.random.default_rng(1).normal(size=(lift.shape[1],) * 2)
+            lengths = [np.linalg.norm(each @ matrix @ each.T) for each in (lift, whole_lift)]
+            np.testing.assert_allclose(*lengths, rtol=1e-5)
+        other = dataclasses.replace(settings, style_loss="mean-std")
+        for name, lift in engines.choose_lifts(weights_, other).items():
+            np.testing.assert_array_equal(lift, np.vstack(weights_.heads[name]).T)
     for weights_ in (network, part):
         with pytest.raises(ValueError, match="no head for block1_conv1; add --style-space raw"):
             engines.choose_lifts(weights_, lifted)

@@ -1,0 +1,126 @@
+"""What a training starts with: the network, its first weights, what it learns from."""
+
+import keras
+import numpy as np
+
+from style_transfer.errors import SettingsError
+from style_transfer.feedforward import dataset, gallery, prediction, trained, training, trunk
+from style_transfer.feedforward.train import BATCH, CROP, SHORTER_SIDE
+from style_transfer.pictures import images
+
+VARIATIONS, GALLERY = 20, 600  # of each painting; of all of them, at most
+NORMS = ("_norm/scale", "_norm/shift")
+
+
+def build_trainer(task, material, settings, saved):
+    """Build a `training.Trainer`.
+
+    Args:
+        task, material: of `train`.
+        settings: a `Settings`.
+        saved: from `Trainer.save`, or None.
+
+    Raises:
+        SettingsError: the network to start from is of another kind.
+        checkpoint.CheckpointError: what was saved is not of such a training.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    side = round(settings.size * settings.style_scale)
+    paintings = [resize(each, side) for each in material.styles]
+    build = {"johnson": build_for_some, "google": build_for_any}[task.arch]
+    network, styles, pictures = build(task, material, settings, paintings)
+    loss = training.Loss(material.network, settings, pictures)
+    sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
+    photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
+    held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
+    preview = resize(material.preview, settings.size)
+    lesson = training.Lesson(photos, held_back.batch(0), preview, styles(), len(paintings))
+    return training.Trainer(network, loss, lesson, settings, saved=saved)
+
+
+def resize(picture, side):
+    """Return a picture as a tensor whose longer side is so many pixels, or its own."""
+    return images.to_tensor(picture, images.fitted_size(picture.pixels.size, side))
+
+
+def build_for_some(task, material, settings, paintings):
+    """Build a network that has a scale and a shift for each painting.
+
+    Returns:
+        (network, function that returns what tells it how to paint like each, the paintings).
+    """
+    known = len(material.start.names) if task.add else 0
+    count = known + len(paintings)
+    network = trunk.build_trunk(count)
+    if material.start:
+        mixture = mix_start(material.start, paintings)
+        if task.add:
+            mixture = np.vstack([np.eye(known, dtype=np.float32), mixture])
+            freeze(network)
+        trained.assign(network, mix_styles(material.start.arrays, mixture))
+    return network, lambda: np.eye(count, dtype=np.float32)[known:], paintings
+
+
+def build_for_any(task, material, settings, paintings):
+    """Build a network that a painting is described to, see `build_for_some`."""
+    network, moments = prediction.build_network(), []
+
+    def look():
+        for each in list_variations(paintings, settings.seed):
+            moments.append(prediction.describe(each))
+            yield each
+
+    def styles():
+        found = np.stack(moments)
+        if not material.start:
+            prediction.find_code(network).adapt(found)
+        return found
+
+    if material.start:
+        if material.start.arch != "google":
+            raise SettingsError(f"--from: {material.start.path} paints some styles, not any")
+        trained.assign(network, material.start.arrays)
+    return network, styles, look()
+
+
+def list_variations(paintings, seed):
+    """Generate the paintings, then variations of each."""
+    yield from paintings
+    count = min(VARIATIONS, GALLERY // len(paintings))
+    for number, painting in enumerate(paintings):
+        generator = np.random.default_rng((seed, number, 4))
+        for _ in range(count - 1):
+            yield gallery.vary(painting, generator)
+
+
+def mix_start(file, paintings):
+    """Return how much of each style of a trained network is in each painting: (count, styles).
+
+    One that paints any style tells; from one that paints some, all begin at the mean of these.
+    """
+    if file.arch != "google":
+        return np.full((len(paintings), len(file.names)), 1 / len(file.names), np.float32)
+    network = prediction.build_network()
+    trained.assign(network, file.arrays)
+    moments = np.stack([prediction.describe(each) for each in paintings])
+    return keras.ops.convert_to_numpy(network.get_layer("predictor")(moments))
+
+
+def mix_styles(arrays, mixture):
+    """Return the weights of the trunk for mixtures of the styles that it knows.
+
+    Args:
+        arrays: its weights by name; those of a predictor are left out.
+        mixture: (count, styles).
+    """
+    return {
+        name: mixture @ each if name.endswith(NORMS) else each
+        for name, each in arrays.items()
+        if not name.startswith(prediction.PREFIXES)
+    }
+
+
+def freeze(network):
+    """Leave only scales and shifts to be trained."""
+    for layer in network.layers:
+        layer.trainable = isinstance(layer, trunk.ConditionalInstanceNormalization)

@@ -35,7 +35,7 @@ Johnson et al. (arXiv:1603.08155), Ulyanov et al. (arXiv:1607.08022); with sever
 et al. (arXiv:1610.07629). Give the same command again to go on with what was interrupted.
 """
 SUFFIX = ".style"
-ARCHITECTURES = ("johnson", "google")
+ARCHITECTURES = ("johnson", "google", "adain", "autoencoder")
 NONE = "none"
 #: Of all settings, those that a training depends on.
 USED = (
@@ -114,8 +114,9 @@ def network_options():
             type=click.Choice(ARCHITECTURES),
             default=ARCHITECTURES[0],
             show_default=True,
-            help="johnson: for these paintings. google: for any painting, which apply is then "
-            "given as --style; takes many paintings and hours.",
+            help="johnson: for these paintings. For any painting, which apply is then given as "
+            "--style: google predicts scales and shifts, adain and autoencoder (with skip "
+            "connections) decode features that have the painting's statistics.",
         ),
         Option(
             "--from",

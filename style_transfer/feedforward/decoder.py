@@ -24,14 +24,27 @@ def build_decoder(level, architecture=VGG19):
         more.
     """
     features = keras.Input((None, None, architecture.width(level)), name="features")
-    hidden = features
+    return keras.Model(features, decode(features, level, architecture), name=f"decoder_of_{level}")
+
+
+def decode(hidden, level, architecture, *, join=lambda hidden, layer: hidden, prefix=""):
+    """Turn features into an image, see `build_decoder`.
+
+    Args:
+        prefix: of the names of the layers.
+        join: function from features and the name of a layer, whose features they are to become
+            like, to the features to go on with.
+    """
+    names = architecture.layers
     for name, channels in architecture.mirrored(level):
         hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        activation = None if name == architecture.layers[0] else "relu"
-        hidden = keras.layers.Conv2D(channels, 3, activation=activation, name=name)(hidden)
+        own = {"activation": None if name == names[0] else "relu", "name": f"{prefix}{name}"}
+        hidden = keras.layers.Conv2D(channels, 3, **own)(hidden)
         if architecture.begins_block(name):
-            hidden = keras.layers.UpSampling2D(2, name=f"{name}_upsampling")(hidden)
-    return keras.Model(features, hidden, name=f"decoder_of_{level}")
+            hidden = keras.layers.UpSampling2D(2, name=f"{prefix}{name}_upsampling")(hidden)
+        elif name != names[0]:
+            hidden = join(hidden, names[names.index(name) - 1])
+    return hidden
 
 
 def assign(model, layers):

@@ -51,6 +51,18 @@ def describe(image):
     return np.stack([ops.concatenate(means), ops.concatenate(squares)])
 
 
+def count_channels():
+    """Return N: how many channels all `LAYERS` have."""
+    return sum(map(weights.load("compact").architecture.width, LAYERS))
+
+
+def find_channels(layer):
+    """Return which of these channels are those of a layer, as a slice."""
+    width = weights.load("compact").architecture.width
+    first = sum(map(width, LAYERS[: LAYERS.index(layer)]))
+    return slice(first, first + width(layer))
+
+
 class StyleCode(keras.layers.Layer):
     """Turn moments, (batch, 2, N), into means and logarithms of deviations, (batch, 2 N).
 
@@ -82,8 +94,7 @@ class StyleCode(keras.layers.Layer):
 
 def build_predictor():
     """Build the Keras model from moments (batch, 2, N) to shares (batch, 64) that sum to 1."""
-    channels = sum(weights.load("compact").architecture.width(name) for name in LAYERS)
-    moments = keras.Input((2, channels), name="moments")
+    moments = keras.Input((2, count_channels()), name="moments")
     code = StyleCode(name="style_code")(moments)
     hidden = keras.layers.Dense(HIDDEN, activation="relu", name="predictor_hidden")(code)
     shares = keras.layers.Dense(ARCHETYPES, name="predictor_shares")(hidden)

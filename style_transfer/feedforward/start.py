@@ -27,7 +27,7 @@ def build_trainer(task, material, settings, saved):
     keras.utils.set_random_seed(settings.seed)
     side = round(settings.size * settings.style_scale)
     paintings = [resize(each, side) for each in material.styles]
-    build = {"johnson": build_for_some, "google": build_for_any}[task.arch]
+    build = build_for_any if task.arch in trained.FOR_ANY else build_for_some
     network, styles, pictures = build(task, material, settings, paintings)
     loss = training.Loss(material.network, settings, pictures)
     sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
@@ -63,7 +63,7 @@ def build_for_some(task, material, settings, paintings):
 
 def build_for_any(task, material, settings, paintings):
     """Build a network that a painting is described to, see `build_for_some`."""
-    network, moments = prediction.build_network(), []
+    network, moments = trained.FOR_ANY[task.arch](), []
 
     def look():
         for each in list_variations(paintings, settings.seed):
@@ -72,13 +72,13 @@ def build_for_any(task, material, settings, paintings):
 
     def styles():
         found = np.stack(moments)
-        if not material.start:
+        if task.arch == "google" and not material.start:
             prediction.find_code(network).adapt(found)
         return found
 
     if material.start:
-        if material.start.arch != "google":
-            raise SettingsError(f"--from: {material.start.path} paints some styles, not any")
+        if material.start.arch != task.arch:
+            raise SettingsError(f"--from: {material.start.path} is of --arch {material.start.arch}")
         trained.assign(network, material.start.arrays)
     return network, styles, look()
 
@@ -96,8 +96,13 @@ def list_variations(paintings, seed):
 def mix_start(file, paintings):
     """Return how much of each style of a trained network is in each painting: (count, styles).
 
-    One that paints any style tells; from one that paints some, all begin at the mean of these.
+    One that predicts tells; from one that knows some styles, all begin at the mean of these.
+
+    Raises:
+        SettingsError: the network has no styles.
     """
+    if file.arch not in ("google", "johnson"):
+        raise SettingsError(f"--from: {file.path} is of --arch {file.arch}")
     if file.arch != "google":
         return np.full((len(paintings), len(file.names)), 1 / len(file.names), np.float32)
     network = prediction.build_network()

@@ -16,6 +16,7 @@ import numpy as np
 from style_transfer import files
 from style_transfer.errors import ComputationError
 from style_transfer.feedforward import dataset, style_file
+from style_transfer.networks import weights
 from style_transfer.optimization import job
 from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
 from style_transfer.optimization.preparation import load_weights
@@ -48,7 +49,7 @@ class Task:
         preview: path of the photo to show, or None: one that is held back.
         minutes: how long it may take: chooses the steps; or None.
         overwrite: whether to begin anew what was trained, or begun, with other settings.
-        arch: `johnson`, a scale and a shift for each painting; `google`, for any painting.
+        arch: `johnson`, a scale and a shift for each painting; or one of `trained.FOR_ANY`.
         start: path of a trained network to begin with, or None.
         add: whether the styles are added to those that it has, of which nothing changes.
     """
@@ -253,12 +254,13 @@ def describe_plan(run, trainer, material, seconds):
 def write(task, trainer, material, record):
     """Write the best network so far."""
     styles = [(Path(each.path).stem, each.pixels) for each in material.styles]
-    if task.arch == "google":
+    if task.arch != "johnson":
         styles = styles[:THUMBNAILS]
     if task.add:
         styles = [*zip(material.start.names, material.start.thumbnails), *styles]
     facts = {"settings": record["settings"], "training": record["training"], "arch": task.arch}
     facts |= {"weights": record["weights"], "versions": record["versions"]}
+    facts |= {"eye": weights.load("compact").sha256}
     facts |= {"steps": trainer.step, "validation": trainer.best_validation}
     style_file.write(task.output, trainer.best, styles, facts)
 

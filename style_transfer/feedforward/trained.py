@@ -1,11 +1,35 @@
 """Paint with a trained network."""
 
+import functools
+
 import keras
 import numpy as np
 
 from style_transfer import files
-from style_transfer.feedforward import prediction, style_file, trunk, universal
+from style_transfer.feedforward import autoencoder, prediction, style_file, trunk, universal
+from style_transfer.networks import weights
 from style_transfer.runs import checkpoint
+
+#: What builds a network for any painting, by the name of its architecture.
+FOR_ANY = {
+    "google": prediction.build_network,
+    "adain": functools.partial(autoencoder.build_network, skips=False),
+    "autoencoder": functools.partial(autoencoder.build_network, skips=True),
+}
+MULTIPLE = 8  # of the sides that the networks can take
+
+
+def check_eye(file):
+    """Raise FileError if a network was trained to understand another compact network than ours."""
+    if file.arch in FOR_ANY and file.facts.get("eye") != weights.load("compact").sha256:
+        raise files.FileError(
+            file.path, "was trained with another compact network", style_file.REMEDY
+        )
+
+
+def build(arch, count):
+    """Build a network of an architecture; one that is for some styles, for so many."""
+    return FOR_ANY[arch]() if arch in FOR_ANY else trunk.build_trunk(count)
 
 
 class Network:
@@ -20,9 +44,9 @@ class Network:
 
     def __init__(self, file):
         self.file = file
-        paints_any = file.arch == "google"
-        self.model = prediction.build_network() if paints_any else trunk.build_trunk(file.count)
-        self.choose = self.describe if paints_any else self.look_up
+        check_eye(file)
+        self.model = build(file.arch, file.count)
+        self.choose = self.describe if file.arch in FOR_ANY else self.look_up
         try:
             assign(self.model, file.arrays)
         except ValueError as error:
@@ -65,7 +89,7 @@ class Network:
 
 
 def paint(model, photos, mixture):
-    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
+    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 8.
 
     Args:
         model: from `trunk.build_trunk` or `prediction.build_network`.
@@ -76,20 +100,24 @@ def paint(model, photos, mixture):
         An array of the photos' shape.
     """
     height, width = photos.shape[1:3]
-    missing = [(0, -side % trunk.MULTIPLE) for side in (height, width)]
+    missing = [(0, -side % MULTIPLE) for side in (height, width)]
     padded = np.pad(photos, ((0, 0), *missing, (0, 0)), mode="reflect")
-    image = model([padded, np.asarray(mixture, np.float32)])
+    image = keras.ops.clip(model([padded, np.asarray(mixture, np.float32)]), 0.0, 1.0)
     return keras.ops.convert_to_numpy(image)[:, :height, :width]
 
 
 def list_weights(model):
-    """Return copies of the weights of a Keras model by name."""
-    return {each.path: np.array(each) for each in model.weights}
+    """Return copies of the weights of a Keras model by name, without those of the encoder."""
+    return {name: np.array(each) for name, each in list_variables(model).items()}
+
+
+def list_variables(model):
+    """Return what a training can change, by name; the encoder comes with the program."""
+    return {each.path: each for each in model.weights if not each.path.startswith("block")}
 
 
 def assign(model, arrays):
     """Give a Keras model its weights; raise ValueError unless they are its own."""
-    variables = {each.path: each for each in model.weights}
     checkpoint.check_arrays(arrays, list_weights(model))
-    for name, variable in variables.items():
+    for name, variable in list_variables(model).items():
         variable.assign(arrays[name])

@@ -14,7 +14,6 @@ import keras
 from keras import ops
 
 STEM, WIDTH, BLOCKS = 32, 64, 5  # channels at a half and a quarter of the size; residual blocks
-MULTIPLE = 4  # of the sides
 EPSILON = 1e-5
 SPREAD = 0.1  # of the scales and shifts at first
 

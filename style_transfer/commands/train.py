@@ -132,6 +132,16 @@ def network_options():
             is_flag=True,
             help="Add the styles to those of the network of --from, of which nothing changes.",
         ),
+        Option(
+            "--critic",
+            section=METHOD,
+            type=click.FloatRange(min=0),
+            default=0.0,
+            show_default=True,
+            metavar="WEIGHT",
+            help="Weight of a third loss, by a critic that learns to tell the paintings from what "
+            "is painted; try 0.3.",
+        ),
     ]
 
 
@@ -193,6 +203,7 @@ def command(context, **options):
         arch=given.arch,
         start=choose_start(given),
         add=given.add,
+        critic=given.critic,
     )
     play(functools.partial(train.perform, task), console)
 

@@ -22,6 +22,7 @@ from style_transfer.settings import Settings
 
 ARCHETYPES = 64
 HIDDEN = 128
+SMALL = 0.004
 LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
 FLOOR = 1e-4  # of a channel's variance
 BORDER = Settings().border
@@ -97,7 +98,11 @@ def build_predictor():
     moments = keras.Input((2, count_channels()), name="moments")
     code = StyleCode(name="style_code")(moments)
     hidden = keras.layers.Dense(HIDDEN, activation="relu", name="predictor_hidden")(code)
-    shares = keras.layers.Dense(ARCHETYPES, name="predictor_shares")(hidden)
+    # Small ones: a step of the optimizer moves all archetypes, and with them a style by as much as
+    # the sizes of its shares add up to.
+    small = keras.initializers.RandomNormal(stddev=SMALL)
+    shares = keras.layers.Dense(ARCHETYPES, kernel_initializer=small, name="predictor_shares")
+    shares = shares(hidden)
     shares = shares + (1.0 - ops.sum(shares, axis=1, keepdims=True)) / ARCHETYPES
     return keras.Model(moments, shares, name="predictor")
 

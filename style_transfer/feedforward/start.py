@@ -1,10 +1,14 @@
 """What a training starts with: the network, its first weights, what it learns from."""
 
+import math
+
 import keras
 import numpy as np
 
 from style_transfer.errors import SettingsError
 from style_transfer.feedforward import dataset, gallery, prediction, trained, training, trunk
+from style_transfer.feedforward.critic import Critic
+from style_transfer.feedforward.loss import Loss
 from style_transfer.feedforward.train import BATCH, CROP, SHORTER_SIDE
 from style_transfer.pictures import images
 
@@ -29,13 +33,26 @@ def build_trainer(task, material, settings, saved):
     paintings = [resize(each, side) for each in material.styles]
     build = build_for_any if task.arch in trained.FOR_ANY else build_for_some
     network, styles, pictures = build(task, material, settings, paintings)
-    loss = training.Loss(material.network, settings, pictures)
+    loss = Loss(material.network, settings, pictures)
     sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
     photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
     held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
     preview = resize(material.preview, settings.size)
     lesson = training.Lesson(photos, held_back.batch(0), preview, styles(), len(paintings))
-    return training.Trainer(network, loss, lesson, settings, saved=saved)
+    critic = hire_critic(task.critic, material, settings, loss) if task.critic else None
+    return training.Trainer(network, loss, lesson, settings, critic=critic, saved=saved)
+
+
+def hire_critic(weight, material, settings, loss):
+    """Build a `critic.Critic` that sees the style layers."""
+    widths = {name: loss.model.get_layer(name).filters for name in settings.style_layer_weights}
+    longest = round(settings.size * settings.style_scale)
+
+    def side(picture):
+        return max(longest, math.ceil(CROP * max(picture.pixels.size) / min(picture.pixels.size)))
+
+    paintings = [resize(each, side(each)) for each in material.styles]
+    return Critic(weight, widths, paintings)
 
 
 def resize(picture, side):

@@ -52,6 +52,7 @@ class Task:
         arch: `johnson`, a scale and a shift for each painting; or one of `trained.FOR_ANY`.
         start: path of a trained network to begin with, or None.
         add: whether the styles are added to those that it has, of which nothing changes.
+        critic: weight of the critic's loss; 0: there is none.
     """
 
     styles: tuple
@@ -64,6 +65,7 @@ class Task:
     arch: str = "johnson"
     start: str | None = None
     add: bool = False
+    critic: float = 0.0
 
     @property
     def folder(self):
@@ -152,10 +154,10 @@ def make_record(task, material):
     training = {"photos": str(task.photos), "sha256": files.sha256(listed.encode())}
     training |= {"count": len(material.paths), "minutes": task.minutes}
     training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
-    training |= {"arch": task.arch, "add": task.add}
+    training |= {"arch": task.arch, "add": task.add, "critic": task.critic}
     training |= {"from": material.start and material.start.sha256}
     computed = {"device": "", "precision": "float32", "command": "train", "training": training}
-    terms = ["content", "style", "total_variation", "validation"]
+    terms = ["content", "style", "total_variation", *["critic"] * bool(task.critic), "validation"]
     return records.make_record(
         task.settings, inputs, material.network, size, terms=terms, **computed
     )

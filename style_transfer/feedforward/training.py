@@ -1,10 +1,7 @@
 """Train a network that paints in one pass, by the loss that painting minimizes.
 
 Johnson, Alahi and Fei-Fei (arXiv:1603.08155): instead of one image, the weights of a network are
-optimized, so that what it makes of any photo has a small loss. What differs from painting: far
-from its minimum the error of a style counts by its logarithm alone. It begins a hundred times
-larger than it ends; in proportion it would drown the content, which the network then never learns
-to keep, and of several styles the one that it can do least about would get all the attention.
+optimized, so that what it makes of any photo has a small loss.
 """
 
 import math
@@ -17,23 +14,16 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-import functions
 from style_transfer.feedforward import gallery, trained
-from style_transfer.method.statistics import square_root
-from style_transfer.optimization import targets
-from style_transfer.optimization.engine import build_network, choose_lifts
 from style_transfer.optimization.events import Iterate
-from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import check_finite
 from style_transfer.runs import checkpoint
 
-KNEE = 0.06  # the error of a style above which its logarithm begins to count
 WARM = 50  # steps in which the learning rate grows
 CLIP = 10.0  # the longest a gradient may be
 SECONDS = 1.0  # between two iterates
 SHOWN = 4  # styles in the preview, at most
 UNTIMED_STEPS, TIMED_STEPS = 3, 5  # when the time of a step is measured
-TERMS = (*functions.TERMS, "validation")
 
 
 @dataclass(frozen=True)
@@ -73,106 +63,30 @@ class Lesson:
     paintings: int
 
 
-class Loss:
-    """The losses of images, each of which is to resemble one of several pictures, or two.
-
-    Args:
-        network: `networks.weights.Weights` of the network that sees.
-        settings: a `Settings`.
-        styles: the pictures, each (1, height, width, 3); one is looked at after the other.
-    """
-
-    def __init__(self, network, settings, styles):
-        self.settings = settings
-        self.model = build_network(network, settings, "float32")
-        self.lifts = choose_lifts(network, settings)
-        self.weights = np.float32(settings.loss_weights)
-        self.styles = self.describe(styles)
-
-    def describe(self, styles):
-        """Return the statistics of all styles, stacked: from layer name to a region."""
-        found = [
-            targets.describe_picture(self.model, Style(each), self.settings, self.lifts)
-            for each in styles
-        ]
-        stacked = {}
-        for name, weight in targets.layer_weights(self.settings, self.model).items():
-            own = [each[name][0] for each in found]
-            statistics = {key: ops.stack([each[key][0] for each in own]) for key in own[0]}
-            stacked[name] = {"weight": weight, "statistics": statistics}
-            stacked[name] |= {"lift": self.lifts[name]} if name in self.lifts else {}
-        return stacked
-
-    def __call__(self, photos, images, choice):
-        """Return the unweighted losses of each image, (batch, 3) in the order of `functions.TERMS`.
-
-        Args:
-            photos, images: (batch, height, width, 3) in [0, 1].
-            choice: `gallery.Choice` of what they are to resemble.
-        """
-        settings = self.settings
-        content = functions.extract_features(self.model, photos, border=settings.border)
-        content = {name: content[name] for name in settings.content_layers}
-        features = functions.extract_features(self.model, images, border=settings.border)
-        return ops.stack(
-            [
-                functions.content_loss(features, content, form=settings.loss),
-                functions.style_loss(
-                    features, self.choose(choice), kind=settings.style_loss, form=settings.loss
-                ),
-                functions.total_variation(images, form=settings.tv_form),
-            ],
-            axis=1,
-        )
-
-    def choose(self, choice):
-        """Return what the images are to resemble, see `functions.style_loss`."""
-
-        def mix(statistics):
-            mixed = {key: gallery.mix(each, choice) for key, each in statistics.items()}
-            if "covariance" in mixed:
-                mixed["root"] = square_root(mixed["covariance"])
-            return mixed
-
-        return {
-            name: [region | {"statistics": mix(region["statistics"])}]
-            for name, region in self.styles.items()
-        }
-
-    def objective(self, losses):
-        """Return what is minimized: the weighted losses, of the styles' errors the logarithm."""
-        content, style, variation = ops.unstack(losses, axis=1)
-        tempered = KNEE * ops.log(1.0 + style / KNEE)
-        return ops.mean(ops.matmul(ops.stack([content, tempered, variation], axis=1), self.column))
-
-    @property
-    def column(self):
-        """The weights of the losses, (3, 1)."""
-        return ops.convert_to_tensor(self.weights[:, None])
-
-
 class Trainer:
     """Trains a network. Every one with the same arguments yields the same weights.
 
     To whoever saves what it yields, it looks like a `transfer.Transfer`.
 
     Args:
-        network: from `trunk.build_trunk`.
-        loss: a `Loss`.
+        network: from `trained.build`.
+        loss: a `loss.Loss`.
         lesson: what to learn from, a `Lesson`.
         settings: epochs, steps, learning rate, seed.
+        critic: a `critic.Critic`, or None.
         saved: from `save`, to continue where another one was.
 
     Raises:
         checkpoint.CheckpointError: what was saved is not of such a training.
     """
 
-    def __init__(self, network, loss, lesson, settings, *, saved=None):
-        self.network, self.loss, self.lesson = network, loss, lesson
+    def __init__(self, network, loss, lesson, settings, *, critic=None, saved=None):
+        self.network, self.loss, self.lesson, self.critic = network, loss, lesson, critic
         self.reschedule(settings)
         self.styles = tf.constant(lesson.styles)
         self.optimizer = keras.optimizers.Adam(global_clipnorm=CLIP)
         self.optimizer.build(network.trainable_variables)
+        self.weights = np.append(loss.weights, critic.weight if critic else []).astype(np.float32)
         self.compiled = tf.function(self.take_step, autograph=False)
         self.step, self.validation, self.is_new = 0, math.inf, saved is None
         self.best, self.best_validation = trained.list_weights(network), math.inf
@@ -184,23 +98,33 @@ class Trainer:
         self.settings = settings
         self.schedule = Schedule(settings.epochs * settings.steps, settings.learning_rate)
 
-    def take_step(self, photos, choice, rate):
+    def take_step(self, photos, choice, rate, crops):
         """Do one step; return the losses before it."""
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
             images = self.network([photos, gallery.mix(self.styles, choice)], training=True)
-            losses = self.loss(photos, images, choice)
-            objective = self.loss.objective(losses)
+            losses, features = self.judge(photos, images, choice)
+            objective = self.loss.objective(losses, self.weights)
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(tape.gradient(objective, variables), variables)
+        if self.critic:
+            self.critic.learn(self.loss.look(crops), features, rate)
         return ops.mean(losses, axis=0)
+
+    def judge(self, photos, images, choice):
+        """Return the losses of images, the critic's last, and their features, see `loss.Loss`."""
+        losses, features = self.loss(photos, images, choice)
+        if self.critic:
+            losses = ops.concatenate([losses, self.critic.judge(features)[:, None]], axis=1)
+        return losses, features
 
     def next_step(self, photos):
         """Do the next step with a batch of photos; return its losses."""
         generator = np.random.default_rng((self.settings.seed, self.step, 2))
         choice = gallery.draw(generator, len(photos), len(self.styles))
         rate = tf.constant(self.schedule.rate(self.step), tf.float32)
-        losses = self.compiled(tf.constant(photos), choice, rate)
+        crops = self.critic.draw(generator, photos.shape) if self.critic else None
+        losses = self.compiled(tf.constant(photos), choice, rate, crops)
         self.step += 1
         return losses.numpy()
 
@@ -262,7 +186,7 @@ class Trainer:
         Args:
             before: the validation until the last of these steps.
         """
-        totals = rows @ self.loss.weights
+        totals = rows @ self.weights
         first = self.step - len(rows) + 1
         check_finite(totals, first, self.settings)
         validation = np.full((len(rows), 1), before, np.float32)
@@ -284,8 +208,9 @@ class Trainer:
         photos = self.lesson.held_back
         choice = gallery.pure(np.arange(len(photos)) % self.lesson.paintings)
         images = trained.paint(self.network, photos, gallery.mix(self.styles, choice))
-        losses = self.loss(tf.constant(photos), tf.constant(images), choice).numpy().mean(axis=0)
-        self.validation = float(losses @ self.loss.weights)
+        losses, _ = self.judge(tf.constant(photos), tf.constant(images), choice)
+        losses = losses.numpy().mean(axis=0)
+        self.validation = float(losses @ self.weights)
         if self.validation <= self.best_validation:
             self.best, self.best_validation = trained.list_weights(self.network), self.validation
         return losses
@@ -298,14 +223,18 @@ class Trainer:
             [trained.paint(self.network, preview, each[None]) for each in shown], axis=2
         )
 
+    @property
+    def others(self):
+        """All variables that a training changes besides the network's."""
+        return [*self.optimizer.variables, *(self.critic.variables if self.critic else ())]
+
     def save(self):
         """Return all there is to know in order to continue: (arrays, header)."""
         arrays = {
             f"network {key}": each for key, each in trained.list_weights(self.network).items()
         }
         arrays |= {f"best {key}": each for key, each in self.best.items()}
-        optimizer = enumerate(self.optimizer.variables)
-        arrays |= {f"optimizer {number}": np.array(each) for number, each in optimizer}
+        arrays |= {f"other {number}": np.array(each) for number, each in enumerate(self.others)}
         names = ("step", "validation", "best_validation")
         return arrays, {name: getattr(self, name) for name in names}
 
@@ -314,8 +243,8 @@ class Trainer:
         checkpoint.check_arrays(arrays, self.save()[0])
         trained.assign(self.network, select(arrays, "network "))
         self.best = select(arrays, "best ")
-        for number, variable in enumerate(self.optimizer.variables):
-            variable.assign(arrays[f"optimizer {number}"])
+        for number, variable in enumerate(self.others):
+            variable.assign(arrays[f"other {number}"])
         for name, value in header.items():
             setattr(self, name, value)
 

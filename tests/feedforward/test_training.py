@@ -10,6 +10,8 @@ from conftest import SMALL_VGG19
 
 import functions
 from style_transfer.feedforward import dataset, gallery, trained, training, trunk
+from style_transfer.feedforward.critic import Critic
+from style_transfer.feedforward.loss import KNEE, Loss
 from style_transfer.networks import weights
 from style_transfer.optimization import targets
 from style_transfer.optimization.engine import build_network
@@ -41,16 +43,20 @@ def narrow(monkeypatch):
 def build_loss(count, settings=SETTINGS):
     generator = np.random.default_rng(1)
     styles = [generator.random((1, 48, 64, 3), np.float32) ** (1 + n) for n in range(count)]
-    return training.Loss(weights.draw(0, SMALL_VGG19), settings, styles), styles
+    return Loss(weights.draw(0, SMALL_VGG19), settings, styles), styles
 
 
-def build_trainer(saved=None, settings=SETTINGS, count=2):
+def build_trainer(saved=None, settings=SETTINGS, count=2, weight=0.0):
     keras.utils.set_random_seed(0)
-    loss, _ = build_loss(count)
+    loss, paintings = build_loss(count)
+    widths = {"block1_conv1": SMALL_VGG19.widths[0], "block3_conv1": SMALL_VGG19.widths[2]}
+    critic = Critic(weight, widths, paintings) if weight else None
     photos = Photos()
     styles = np.eye(count, dtype=np.float32)
     lesson = training.Lesson(photos, photos.batch(1000), photos.batch(1001)[:1], styles, count)
-    return training.Trainer(trunk.build_trunk(count), loss, lesson, settings, saved=saved)
+    return training.Trainer(
+        trunk.build_trunk(count), loss, lesson, settings, critic=critic, saved=saved
+    )
 
 
 def losses_of_painting(photo, image, style, settings=SETTINGS):
@@ -66,8 +72,8 @@ def test_the_loss_is_that_of_painting(kind):
     loss, styles = build_loss(2, settings)
     generator = np.random.default_rng(2)
     photos, images = (generator.random((2, 32, 48, 3), np.float32) for _ in range(2))
-    found = loss(tf.constant(photos), tf.constant(images), gallery.pure([1, 0])).numpy()
-    for row, photo, image, style in zip(found, photos, images, reversed(styles)):
+    found, _ = loss(tf.constant(photos), tf.constant(images), gallery.pure([1, 0]))
+    for row, photo, image, style in zip(found.numpy(), photos, images, reversed(styles)):
         expected = losses_of_painting(photo, image, style, settings)
         np.testing.assert_allclose(row, expected, rtol=1e-4)
 
@@ -75,10 +81,10 @@ def test_the_loss_is_that_of_painting(kind):
 def test_what_is_minimized_written_out():
     loss, _ = build_loss(1)
     losses = np.array([[0.5, 2.0, 0.1], [1.5, 0.01, 0.2]])
-    tempered = training.KNEE * np.log(1 + losses[:, 1] / training.KNEE)
+    tempered = KNEE * np.log(1 + losses[:, 1] / KNEE)
     alpha, beta, gamma = SETTINGS.loss_weights
     expected = np.mean(alpha * losses[:, 0] + beta * tempered + gamma * losses[:, 2])
-    found = loss.objective(tf.constant(losses, tf.float32)).numpy()
+    found = loss.objective(tf.constant(losses, tf.float32), loss.weights).numpy()
     assert found == pytest.approx(expected, rel=1e-5)
     assert tempered[1] == pytest.approx(0.01, rel=0.1)  # near its minimum it counts as it is
 
@@ -116,18 +122,18 @@ def test_the_iterates_count_steps_and_epochs(narrow):
     assert len(set(validation)) == 3
 
 
-@pytest.mark.parametrize("stop", [2, 3])
-def test_it_goes_on_as_if_it_had_not_been_stopped(narrow, stop):
-    whole = build_trainer()
+@pytest.mark.parametrize(("stop", "weight"), [(2, 0.0), (3, 0.0), (3, 0.5)])
+def test_it_goes_on_as_if_it_had_not_been_stopped(narrow, stop, weight):
+    whole = build_trainer(weight=weight)
     list(whole.run())
-    first = build_trainer(settings=dataclasses.replace(SETTINGS, epochs=2))
+    first = build_trainer(weight=weight)
     batches = first.lesson.photos.from_batch(0)
     for _ in range(stop):
         first.next_step(next(batches))
     if stop == 3:
         first.validate()
     arrays, header = first.save()
-    second = build_trainer(saved=(arrays, header))
+    second = build_trainer(saved=(arrays, header), weight=weight)
     assert second.step == stop
     list(second.run())
     for name, each in trained.list_weights(whole.network).items():
@@ -150,3 +156,13 @@ def test_timing_a_step_changes_nothing(narrow):
     assert trainer.step == 0
     for name, each in before.items():
         np.testing.assert_array_equal(after[name], each)
+
+
+def test_the_critic_is_a_loss_more(narrow):
+    trainer = build_trainer(weight=0.5)
+    iterates = list(trainer.run())
+    assert iterates[-1].losses.shape[1] == 5  # content, style, tv, critic, validation
+    losses = np.concatenate([each.losses for each in iterates])[:, :4]
+    totals = np.concatenate([each.totals for each in iterates])
+    np.testing.assert_allclose(totals, losses @ [*SETTINGS.loss_weights, 0.5], rtol=1e-5)
+    assert np.ptp(losses[:, 3]) > 0

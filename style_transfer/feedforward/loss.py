@@ -1,0 +1,102 @@
+"""The loss that a network is trained by: that of painting, for a batch of images.
+
+What differs: far from its minimum the error of a style counts by its logarithm alone. It begins a
+hundred times larger than it ends; in proportion it would drown the content, which the network then
+never learns to keep, and of several styles the one that it can do least about would get all the
+attention.
+"""
+
+import numpy as np
+from keras import ops
+
+import functions
+from style_transfer.feedforward import gallery
+from style_transfer.method.statistics import square_root
+from style_transfer.optimization import targets
+from style_transfer.optimization.engine import build_network, choose_lifts
+from style_transfer.optimization.targets import Style
+
+KNEE = 0.06  # the error of a style above which its logarithm begins to count
+
+
+class Loss:
+    """The losses of images, each of which is to resemble one of several pictures, or two.
+
+    Args:
+        network: `networks.weights.Weights` of the network that sees.
+        settings: a `Settings`.
+        styles: the pictures, each (1, height, width, 3); one is looked at after the other.
+    """
+
+    def __init__(self, network, settings, styles):
+        self.settings = settings
+        self.model = build_network(network, settings, "float32")
+        self.lifts = choose_lifts(network, settings)
+        self.weights = np.float32(settings.loss_weights)
+        self.styles = self.describe(styles)
+
+    def describe(self, styles):
+        """Return the statistics of all styles, stacked: from layer name to a region."""
+        found = [
+            targets.describe_picture(self.model, Style(each), self.settings, self.lifts)
+            for each in styles
+        ]
+        stacked = {}
+        for name, weight in targets.layer_weights(self.settings, self.model).items():
+            own = [each[name][0] for each in found]
+            statistics = {key: ops.stack([each[key][0] for each in own]) for key in own[0]}
+            stacked[name] = {"weight": weight, "statistics": statistics}
+            stacked[name] |= {"lift": self.lifts[name]} if name in self.lifts else {}
+        return stacked
+
+    def look(self, images):
+        """Return the features of images, from layer name to (batch, height, width, N)."""
+        return functions.extract_features(self.model, images, border=self.settings.border)
+
+    def __call__(self, photos, images, choice):
+        """Judge images.
+
+        Args:
+            photos, images: (batch, height, width, 3) in [0, 1].
+            choice: `gallery.Choice` of what they are to resemble.
+
+        Returns:
+            The unweighted losses of each, (batch, 3) in the order of `functions.TERMS`; and the
+            features of the images, see `look`.
+        """
+        settings, features = self.settings, self.look(images)
+        photo = self.look(photos)
+        content = {name: photo[name] for name in settings.content_layers}
+        kinds = {"kind": settings.style_loss, "form": settings.loss}
+        losses = [
+            functions.content_loss(features, content, form=settings.loss),
+            functions.style_loss(features, self.choose(choice), **kinds),
+            functions.total_variation(images, form=settings.tv_form),
+        ]
+        return ops.stack(losses, axis=1), features
+
+    def choose(self, choice):
+        """Return what the images are to resemble, see `functions.style_loss`."""
+
+        def mix(statistics):
+            mixed = {key: gallery.mix(each, choice) for key, each in statistics.items()}
+            if "covariance" in mixed:
+                mixed["root"] = square_root(mixed["covariance"])
+            return mixed
+
+        return {
+            name: [region | {"statistics": mix(region["statistics"])}]
+            for name, region in self.styles.items()
+        }
+
+    def objective(self, losses, weights):
+        """Return what is minimized: the weighted losses, of the styles' errors the logarithm.
+
+        Args:
+            losses: (batch, 3 or more).
+            weights: as many.
+        """
+        content, style, *others = ops.unstack(losses, axis=1)
+        tempered = KNEE * ops.log(1.0 + style / KNEE)
+        weighted = zip(weights, (content, tempered, *others))
+        return ops.mean(sum(weight * each for weight, each in weighted))

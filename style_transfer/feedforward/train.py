@@ -17,7 +17,7 @@ from style_transfer import files
 from style_transfer.errors import ComputationError
 from style_transfer.feedforward import dataset, style_file
 from style_transfer.networks import weights
-from style_transfer.optimization import job
+from style_transfer.optimization import job, memory
 from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
 from style_transfer.optimization.preparation import load_weights
 from style_transfer.pictures import images
@@ -248,7 +248,7 @@ def describe_plan(run, trainer, material, seconds):
         terms=tuple(run.record["terms"]),
         sides=(CROP,),
         seconds=left * seconds,
-        memory=0,
+        memory=memory.resident(),  # steps have been done, to time them
         steps_done=trainer.step,
     )
 

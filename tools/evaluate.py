@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/evaluate.py` finds the project's modules
 
-from style_transfer.feedforward import universal  # noqa: E402
+from style_transfer.feedforward import instant  # noqa: E402
 from style_transfer.networks import weights  # noqa: E402
 from style_transfer.optimization.engine import Engine  # noqa: E402
 from style_transfer.optimization.targets import Style  # noqa: E402
@@ -60,7 +60,7 @@ class Contender:
     def paint(self, content, style):
         """Return (picture, seconds) for a pair, each (1, height, width, 3)."""
         began = time.perf_counter()
-        paint = universal.painter(self.settings)
+        paint = instant.painter(self.settings)
         start = paint if self.settings.init == "instant" else content
         material = Material(content, [Style(style)], start)
         if self.one_pass:

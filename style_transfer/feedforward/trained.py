@@ -4,8 +4,9 @@ import keras
 import numpy as np
 
 from style_transfer import files
-from style_transfer.feedforward import style_file, trunk, universal
+from style_transfer.feedforward import google, models, style_file, trunk, universal
 from style_transfer.runs import checkpoint
+from style_transfer.validation import parse_strength
 
 
 class Network:
@@ -20,7 +21,7 @@ class Network:
 
     def __init__(self, file):
         self.file = file
-        self.model = trunk.build_trunk(len(file.names))
+        self.model = build(file)
         try:
             assign(self.model, file.arrays)
         except ValueError as error:
@@ -40,17 +41,25 @@ class Network:
         mixture = settings.blend or (1.0, *[0.0] * (len(self.file.names) - 1))
         shares = np.float32([mixture]) / np.float32(sum(mixture))
         image = paint(self.model, material.content, shares)
-        image = material.content + np.float32(settings.strength) * (image - material.content)
+        strength = np.float32(parse_strength(settings.strength, auto=1.0)[0])
+        image = material.content + strength * (image - material.content)
         return keras.ops.convert_to_numpy(universal.leave_out(image, material.content, material))
+
+
+def build(file):
+    """Build the Keras model that the weights of a `style_file.StyleFile` are for."""
+    if file.facts.get("network") == models.MULTISTYLE:
+        return google.build_transfer_network(google.MULTISTYLE)
+    return trunk.build_trunk(len(file.names))
 
 
 def paint(model, photos, mixture):
     """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
 
     Args:
-        model: from `trunk.build_trunk`.
+        model: from `trunk.build_trunk` or `google.build_transfer_network`.
         photos: (batch, height, width, 3) in [0, 1].
-        mixture: (batch, styles).
+        mixture: (batch, styles), or what else the model takes a style as.
 
     Returns:
         An array of the photos' shape.

@@ -28,7 +28,9 @@ def load_network():
     with find_device().scope():
         return ArbitraryStyleTransfer(
             load(published.PREDICTION, google.build_prediction_network()),
-            load(published.TRANSFER, google.build_transfer_network(google.ARBITRARY)),
+            trained.compiled(
+                load(published.TRANSFER, google.build_transfer_network(google.ARBITRARY))
+            ),
         )
 
 

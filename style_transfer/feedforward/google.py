@@ -103,13 +103,12 @@ def normalize(hidden, style, name, layout):
         layout: a `Layout`.
     """
     mean, variance = ops.moments(hidden, axes=(1, 2), keepdims=True)
-    hidden = (hidden - mean) * ops.rsqrt(variance + EPSILON)
-    if style is None:
-        return hidden
-    channels = hidden.shape[-1]
-    scale = parameters(style, channels, f"{name}_scale", "ones", layout)
-    shift = parameters(style, channels, f"{name}_shift", "zeros", layout)
-    return hidden * scale + shift
+    scale, shift = ops.rsqrt(variance + EPSILON), 0.0
+    if style is not None:
+        channels = hidden.shape[-1]
+        scale = scale * parameters(style, channels, f"{name}_scale", "ones", layout)
+        shift = parameters(style, channels, f"{name}_shift", "zeros", layout)
+    return hidden * scale + (shift - mean * scale)  # two copies of the features, and no more
 
 
 def parameters(style, channels, name, start, layout):

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from style_transfer import files
 from style_transfer.feedforward import google, models, style_file, trunk, universal
@@ -21,11 +22,12 @@ class Network:
 
     def __init__(self, file):
         self.file = file
-        self.model = build(file)
+        model = build(file)
         try:
-            assign(self.model, file.arrays)
+            assign(model, file.arrays)
         except ValueError as error:
             raise files.FileError(file.path, error, style_file.REMEDY) from None
+        self.model = compiled(model)
 
     def paint(self, material, settings):
         """Paint a picture in one pass.
@@ -53,11 +55,20 @@ def build(file):
     return trunk.build_trunk(len(file.names))
 
 
+def compiled(model):
+    """Return a function that does what a model does, as a graph.
+
+    A model that is called keeps the output of every layer to its end: at 1536 px 3.9 GB instead
+    of 1.3 GB, which takes several times as long.
+    """
+    return tf.function(lambda inputs: model(inputs), reduce_retracing=True)
+
+
 def paint(model, photos, mixture):
     """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
 
     Args:
-        model: from `trunk.build_trunk` or `google.build_transfer_network`.
+        model: from `trunk.build_trunk` or `google.build_transfer_network`, or `compiled`.
         photos: (batch, height, width, 3) in [0, 1].
         mixture: (batch, styles), or what else the model takes a style as.
 

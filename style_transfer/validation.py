@@ -119,12 +119,19 @@ def parse_style_layer(text):
     return name, number
 
 
-def parse_strength(text, levels=5):
+def parse_strength(text, levels=5, *, auto=0.7):
     """Turn `0.8`, or a number for each level with commas between, into that many numbers.
+
+    Args:
+        text: of the user; `auto` leaves it to what paints.
+        levels: how many.
+        auto: what is best for that.
 
     Raises:
         ValueError: they are not one or so many numbers from 0 to 1.
     """
+    if text == "auto":
+        return (auto,) * levels
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -20,7 +20,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/evaluate.py` finds the project's modules
 
-from style_transfer.feedforward import universal  # noqa: E402
+from style_transfer.feedforward import instant  # noqa: E402
 from style_transfer.networks import weights  # noqa: E402
 from style_transfer.optimization.engine import Engine  # noqa: E402
 from style_transfer.optimization.targets import Style  # noqa: E402
@@ -60,7 +60,7 @@ class Contender:
     def paint(self, content, style):
         """Return (picture, seconds) for a pair, each (1, height, width, 3)."""
         began = time.perf_counter()
-        paint = universal.painter(self.settings)
+        paint = instant.painter(self.settings)
         start = paint if self.settings.init == "instant" else content
         material = Material(content, [Style(style)], start)
         if self.one_pass:
@@ -71,13 +71,20 @@ class Contender:
         return transfer.image, time.perf_counter() - began
 
 
-def list_contenders(betas):
-    """Return the `Contender`s by name; β other than the default's have names of their own."""
+def list_contenders(betas, *, google=False):
+    """Return the `Contender`s by name.
+
+    Args:
+        betas: β other than the default's, which have names of their own.
+        google: whether Google's networks are one.
+    """
     found = {
         "old": Contender(Settings(**OLD)),
         "instant": Contender(Settings(), one_pass=True),
         "new": Contender(Settings()),
     }
+    if google:
+        found["google"] = Contender(Settings(transform="google"), one_pass=True)
     for beta in betas:
         found[f"new, β = {beta:g}"] = Contender(Settings(style_weight=beta))
     return found
@@ -90,15 +97,16 @@ def list_contenders(betas):
 @click.option("--output", required=True, type=click.Path(), help="Folder for pictures, figures.")
 @click.option("--size", default=512, help="Longer side of all pictures.")
 @click.option("--beta", "betas", multiple=True, type=float, help="Other β for today's default.")
+@click.option("--google", is_flag=True, help="Judge Google's networks, too.")
 @click.option("--every", default=1, help="Take each so-many-th pair only.")
-def main(content, style, judge, output, size, betas, every):
+def main(content, style, judge, output, size, betas, google, every):
     """Make the pictures, judge them, print the table."""
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     with np.load(judge) as arrays:
         network = quality.build_judge(dict(arrays))
     pairs = list(itertools.product(images.expand(content), images.expand(style)))[::every]
-    contenders = list_contenders(betas)
+    contenders = list_contenders(betas, google=google)
     check_folder(output, contenders, size)
     rows = read_rows(output)
     for number, paths in enumerate(pairs):

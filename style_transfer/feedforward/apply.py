@@ -13,9 +13,9 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
-from style_transfer.feedforward import style_file
+from style_transfer.feedforward import models, style_file
 from style_transfer.feedforward.used import USED
-from style_transfer.networks import decoders, weights
+from style_transfer.networks import instant
 from style_transfer.optimization import memory
 from style_transfer.optimization.events import JobSkipped, Loading, Notice, Painted
 from style_transfer.optimization.job import explain, perform_each, smaller, tensorflow_errors
@@ -55,7 +55,7 @@ class Painter:
 
     Args:
         settings: a `Settings`.
-        model: the `style_file.StyleFile` of a trained network; None: any style, by `universal`.
+        model: the `style_file.StyleFile` of a trained network; None: any style, by `instant`.
         overwrite: replace a picture that is there.
 
     Raises:
@@ -97,13 +97,13 @@ class Painter:
         check_memory(sizes)
         record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
-            check_unchanged(task.record, record)
+            check_unchanged(task.record, record, find_source(self.settings, self.model).path)
         if task.output and task.output.exists() and not self.overwrite:
             check_same(task.output, record)
             yield JobSkipped(task.label, task.output, task.content, sizes.content)
             return
         try:
-            self.compute = self.compute or (yield from build(self.model))
+            self.compute = self.compute or (yield from build(self.settings, self.model))
             began = time.perf_counter()
             image = self.compute(pictures, sizes, self.settings)
             seconds = time.perf_counter() - began
@@ -132,7 +132,7 @@ class Painter:
         return data
 
 
-def build(model):
+def build(settings, model):
     """Load TensorFlow and build what paints: a generator of events.
 
     Returns:
@@ -147,7 +147,7 @@ def build(model):
     if device.notice:
         yield Notice(device.notice)
     with device.scope():
-        network = load_network(model)
+        network = load_network(settings, model)
 
     def compute(pictures, sizes, settings):
         # The shares of a trained network's styles are not those of the pictures.
@@ -159,11 +159,11 @@ def build(model):
     return compute
 
 
-def load_network(model):
-    """Return what paints: a trained network, or that of any style."""
-    from style_transfer.feedforward import trained, universal
+def load_network(settings, model):
+    """Return what paints: a trained network, or one for any style."""
+    from style_transfer.feedforward import instant, trained
 
-    return trained.Network(model) if model else universal.load_network()
+    return trained.Network(model) if model else instant.load_network(settings.transform)
 
 
 def is_read(value):
@@ -173,13 +173,17 @@ def is_read(value):
 
 def make_record(settings, pictures, sizes, model):
     """Return what determines a picture, see `runs.record`; a trained network is its style."""
-    network, both = weights.load("compact"), decoders.identify()
-    name = f"{network.name} and its decoders"
-    if model:
-        both, name = model.sha256, f"trained network ({files.printable(Path(model.path).name)})"
-    network = dataclasses.replace(network, name=name, sha256=both)
+    source = find_source(settings, model)
     computed = {"device": "", "precision": "float32", "terms": [], "command": "apply"}
-    return records.make_record(settings, pictures, network, sizes.content, **computed)
+    return records.make_record(settings, pictures, source, sizes.content, **computed)
+
+
+def find_source(settings, model):
+    """Return the `instant.Source` of what paints."""
+    if model is None:
+        return instant.identify(settings.transform)
+    name = f"trained network ({files.printable(Path(model.path).name)})"
+    return instant.Source(name, model.path, model.sha256)
 
 
 def check_memory(sizes):
@@ -193,11 +197,11 @@ def check_memory(sizes):
         )
 
 
-def check_unchanged(then, now):
+def check_unchanged(then, now, path):
     """Raise FileError if what a recorded picture was made from is no longer what it was."""
     if then["weights"]["sha256"] != now["weights"]["sha256"]:
         reason = "are other weights than that picture was made with"
-        raise files.FileError(decoders.FILE, reason, "use the version that made it")
+        raise files.FileError(path, reason, "use the version that made it")
     for role, each in now["inputs"].items():
         if each["sha256"] != then["inputs"][role]["sha256"]:
             raise files.FileError(each["path"], "has changed since that picture", UNCHANGED)
@@ -241,7 +245,7 @@ def repeat(image, given, output):
         raise SettingsError(f"--from-image: that picture had no {role}; leave out {flag(role)}")
     inputs = records.locate_inputs(record, given, is_trusted=records.is_below_home)
     model = None
-    if str(inputs.styles[0]).endswith(style_file.SUFFIX):
-        model = style_file.read(inputs.styles[0])
+    if models.is_model(str(inputs.styles[0])):
+        model = models.read(str(inputs.styles[0]))
         inputs = dataclasses.replace(inputs, styles=(model.picture(),))
     return settings, Task(inputs, output, record), model

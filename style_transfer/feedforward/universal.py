@@ -32,11 +32,6 @@ def load_network():
         return UniversalTransfer(weights.load("compact"), decoders.load())
 
 
-def painter(settings):
-    """Return a function that paints what a `Material` says, as `UniversalTransfer.paint`."""
-    return lambda material: load_network().paint(material, settings)
-
-
 class UniversalTransfer:
     """The encoder, up to each level, and the decoders; for pictures of all sizes, in any thread.
 

@@ -48,12 +48,6 @@ def load(path=FILE):
     return Decoders(levels, files.sha256(data))
 
 
-def identify():
-    """Return a SHA-256 of all that one pass computes with: the compact network, its decoders."""
-    both = weights.load("compact").sha256 + load().sha256
-    return files.sha256(both.encode())
-
-
 def read_level(file, level):
     """Read the arrays of one decoder."""
     return {

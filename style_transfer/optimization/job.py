@@ -13,7 +13,7 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
-from style_transfer.networks import decoders
+from style_transfer.networks import instant
 from style_transfer.optimization import memory, schedule
 from style_transfer.optimization.events import (
     JobFailed,
@@ -168,7 +168,7 @@ def build(prepared, engines, saved=None):
     """Load TensorFlow and build a `transfer.Transfer`."""
     if "tensorflow" not in sys.modules:
         yield Loading()
-    from style_transfer.feedforward import universal
+    from style_transfer.feedforward import instant
     from style_transfer.optimization import material
     from style_transfer.optimization.transfer import Transfer
 
@@ -181,7 +181,7 @@ def build(prepared, engines, saved=None):
     if engine.device.notice:
         yield Notice(engine.device.notice)
     if settings.init == "instant" and not saved:
-        ready = dataclasses.replace(ready, start=universal.painter(settings))
+        ready = dataclasses.replace(ready, start=instant.painter(settings))
     return Transfer(engine, ready, settings, saved=saved)
 
 
@@ -221,16 +221,17 @@ def report(run, pictures, animations):
 def make_record(prepared, transfer):
     """Return the record of a run."""
     engine = transfer.engine
-    starts_from_pass = prepared.settings.init == "instant"
+    settings = prepared.settings
+    starts_from_pass = settings.init == "instant"
     return records.make_record(
-        prepared.settings,
+        settings,
         prepared.pictures,
         prepared.network,
         prepared.sizes.content,
         device=engine.device.name,
         precision=engine.precision,
         terms=list(engine.terms),
-        start=decoders.identify() if starts_from_pass else None,
+        start=instant.identify(settings.transform).sha256 if starts_from_pass else None,
     )
 
 

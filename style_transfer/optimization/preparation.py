@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
-from style_transfer.networks import decoders, weights
+from style_transfer.networks import instant, weights
 from style_transfer.networks.weights import Weights
 from style_transfer.optimization import memory
 from style_transfer.optimization.events import Notice
@@ -45,8 +45,9 @@ def prepare(job, downloading=None):
     settings = job.settings
     sizes = choose_sizes(pictures, settings)
     network = load_weights(job.weights or settings.weights, settings, downloading)
+    start = instant.identify(settings.transform) if settings.init == "instant" else None
     if job.record:
-        check_unchanged(job.record, pictures, network)
+        check_unchanged(job.record, pictures, network, start)
     if settings.weights == "auto":
         settings = dataclasses.replace(settings, weights=network.source)
     check_memory(sizes, network, settings)
@@ -64,14 +65,14 @@ def load_weights(source, settings, downloading):
         raise SettingsError(f"--weights: {error}") from None
 
 
-def check_unchanged(record, pictures, network):
+def check_unchanged(record, pictures, network, start):
     """Raise FileError if the inputs of a run are no longer what they were."""
     for role, picture in pictures.items():
         if picture.sha256 != record["inputs"][role]["sha256"]:
             raise files.FileError(picture.path, "has changed since the run began", UNCHANGED)
-    if record.get("start") not in (None, decoders.identify()):
-        reason = "are other decoders than the run began with"
-        raise files.FileError(decoders.FILE, reason, "use the version that began it")
+    if start and record.get("start") not in (None, start.sha256):
+        reason = "are other weights than those that painted the start of the run"
+        raise files.FileError(start.path, reason, "use the version that began it")
     if network.sha256 != record["weights"]["sha256"]:
         reason = "are other weights than the run began with"
         raise files.FileError(network.source, reason, UNCHANGED)

@@ -8,7 +8,7 @@ from conftest import SMALL_VGG19, paint
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
-from style_transfer.networks import decoders, weights
+from style_transfer.networks import instant, weights
 from style_transfer.optimization import events, memory
 from style_transfer.optimization.job import Job
 from style_transfer.optimization.preparation import choose_sizes, prepare
@@ -164,10 +164,12 @@ def test_weights_that_have_changed_are_refused(given):
 
 def test_decoders_that_have_changed_are_refused(given):
     given = with_record(given)
-    for start in (None, decoders.identify()):
+    for start in (None, instant.identify("monge").sha256):
         finish(prepare(dataclasses.replace(given, record=given.record | {"start": start})))
     given = dataclasses.replace(given, record=given.record | {"start": "another"})
-    with pytest.raises(files.FileError, match="are other decoders than the run began with"):
+    with pytest.raises(
+        files.FileError, match="are other weights than those that painted the start"
+    ):
         finish(prepare(given))
 
 

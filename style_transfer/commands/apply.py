@@ -70,7 +70,7 @@ def picture_options():
             section=COMMON,
             metavar="FILE",
             help="A .style file that train wrote, or multistyle26, Google's network of 26 styles, "
-            "in place of --style.",
+            "in place of --style; one that was trained for any style takes --style, too.",
         ),
         Option(
             "--style-index",
@@ -162,11 +162,15 @@ def read_model(given):
         return None
     from style_transfer.feedforward import models
 
-    for name in ("style", "style_mask"):
+    model = models.read(given.model)
+    if model.paints_any and given.style_index:
+        raise click.UsageError("--model paints any style; name a picture with --style")
+    for name in ("style_mask",) if model.paints_any else ("style", "style_mask"):
         if getattr(given, name):
             flag = name.replace("_", "-")
-            raise click.UsageError(f"--model has its styles; leave out --{flag}")
-    return models.read(given.model)
+            reason = "takes no masks of paintings" if model.paints_any else "has its styles"
+            raise click.UsageError(f"--model {reason}; leave out --{flag}")
+    return model
 
 
 def fit_model(settings, given, model):
@@ -191,7 +195,7 @@ def list_tasks(given, settings, model):
     from style_transfer.feedforward.apply import Task
 
     for name in ("content", "style"):
-        if not (getattr(given, name) or (name == "style" and model)):
+        if not (getattr(given, name) or (name == "style" and model and not model.paints_any)):
             raise click.UsageError(f"--{name} is missing; name a picture file.")
     from_stream = given.content == (STREAM,)
     contents = given.content if from_stream else plan.expand(given.content)
@@ -199,7 +203,7 @@ def list_tasks(given, settings, model):
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
     inputs = [collect(content, given, settings, model) for content in contents]
-    style = given.model or inputs[0].styles[0]
+    style = given.model if model and not model.paints_any else inputs[0].styles[0]
     outputs = choose_outputs(contents, Path(style).stem, given.output, several)
     check_outputs(outputs, inputs)
     return [Task(read_stream(each), output) for each, output in zip(inputs, outputs)]
@@ -216,8 +220,8 @@ def read_stream(inputs):
 
 
 def collect(content, given, settings, model):
-    """Return the `Inputs` of one picture: paths; a trained network is read already."""
-    if model is None:
+    """Return the `Inputs` of one picture: paths; a network that has its styles is read already."""
+    if model is None or model.paints_any:
         return collect_inputs(content, given, settings)
     from style_transfer.runs.inputs import OWN_ALPHA, Inputs
 
@@ -293,6 +297,7 @@ def repeat(context, given):
     paths = dict(number("style", given.style) + number("style mask", given.style_mask))
     paths |= {"content": given.content[0]} if given.content else {}
     paths |= {"content mask": given.content_mask} if given.content_mask else {}
+    paths |= {"model": given.model} if given.model else {}
     content = given.content or (given.from_image,)
     style = Path(given.style[0]).stem if given.style else "again"
     outputs = choose_outputs(content, style, given.output, several=False)

@@ -132,21 +132,11 @@ def network_options():
             is_flag=True,
             help="Add the styles to those of the network of --from, of which nothing changes.",
         ),
-        Option(
-            "--critic",
-            section=METHOD,
-            type=click.FloatRange(min=0),
-            default=0.0,
-            show_default=True,
-            metavar="WEIGHT",
-            help="Weight of a third loss, by a critic that learns to tell the paintings from what "
-            "is painted; try 0.3.",
-        ),
     ]
 
 
 def pace_options():
-    """Make the options of how long, and how fast, it learns."""
+    """Make the options of how long, how fast, and by what else it learns."""
     return [
         Option(
             "--minutes",
@@ -162,6 +152,16 @@ def pace_options():
             default=0.002,
             show_default=True,
             help="Adam's step size at its highest; it falls to 0 along a cosine.",
+        ),
+        Option(
+            "--critic",
+            section=METHOD,
+            type=click.FloatRange(min=0),
+            default=0.0,
+            show_default=True,
+            metavar="WEIGHT",
+            help="Weight of a third loss, by a critic that learns to tell the paintings from what "
+            "is painted; try 0.3.",
         ),
     ]
 

@@ -150,8 +150,9 @@ def build(settings, model):
         network = load_network(settings, model)
 
     def compute(pictures, sizes, settings):
-        # The shares of a trained network's styles are not those of the pictures.
-        own = dataclasses.replace(settings, blend=()) if model else settings
+        # The shares of the styles that a network knows are not those of the pictures.
+        has_own = model and not model.paints_any
+        own = dataclasses.replace(settings, blend=()) if has_own else settings
         with device.scope():
             ready = material.prepare(pictures, sizes, own)
             return ready.show(network.paint(ready, settings))
@@ -172,9 +173,14 @@ def is_read(value):
 
 
 def make_record(settings, pictures, sizes, model):
-    """Return what determines a picture, see `runs.record`; a trained network is its style."""
+    """Return what determines a picture, see `runs.record`.
+
+    A trained network is its style; one for any style, which is given one, is named beside it.
+    """
     source = find_source(settings, model)
     computed = {"device": "", "precision": "float32", "terms": [], "command": "apply"}
+    if model and model.paints_any:
+        computed["model"] = str(model.path)
     return records.make_record(settings, pictures, source, sizes.content, **computed)
 
 
@@ -241,11 +247,13 @@ def repeat(image, given, output):
         raise files.FileError(
             image, "was not made by apply", "leave out apply: main.py --from-image"
         )
-    for role in given.keys() - record["inputs"].keys():
+    for role in given.keys() - {*record["inputs"], *record.keys() & {"model"}}:
         raise SettingsError(f"--from-image: that picture had no {role}; leave out {flag(role)}")
     inputs = records.locate_inputs(record, given, is_trusted=records.is_below_home)
     model = None
-    if models.is_model(str(inputs.styles[0])):
+    if record.get("model"):
+        model = models.read(records.locate_model(record, given, is_trusted=records.is_below_home))
+    elif models.is_model(str(inputs.styles[0])):
         model = models.read(str(inputs.styles[0]))
         inputs = dataclasses.replace(inputs, styles=(model.picture(),))
     return settings, Task(inputs, output, record), model

@@ -22,7 +22,7 @@ LEVEL = "block4_conv1"
 SKIPS = ("block3_conv1", "block2_conv1", "block1_conv1")
 NARROW = 4  # times fewer channels a skip has than the features that it joins
 EDGE = 16  # mirrored pixels around a picture, as when the decoder learned to give back pictures
-EDGES = ((0, 0), (EDGE, EDGE), (EDGE, EDGE), (0, 0))
+MULTIPLE = 8  # of the sides that the encoder's poolings take
 EPSILON = 1e-5
 PREFIX = "decoder_"  # the encoder's layers have the same names
 
@@ -43,6 +43,26 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
         return (features - mean) * ops.rsqrt(variance + EPSILON) * deviation + wanted
 
 
+class MirrorEdges(keras.layers.Layer):
+    """Let a picture go on beyond its edges, mirrored, to sides that can be halved three times."""
+
+    def call(self, picture):
+        """Return a picture that is larger by 16 pixels or more on every side."""
+        missing = [-side % MULTIPLE for side in ops.shape(picture)[1:3]]
+        edges = [(EDGE, EDGE + each) for each in missing]
+        return ops.pad(picture, ((0, 0), *edges, (0, 0)), mode="reflect")
+
+
+class CropEdges(keras.layers.Layer):
+    """Cut the mirrored edges off an image; its other input is the picture as it was."""
+
+    def call(self, inputs):
+        """Return an image of the picture's size."""
+        image, picture = inputs
+        height, width = ops.shape(picture)[1:3]
+        return image[:, EDGE : EDGE + height, EDGE : EDGE + width]
+
+
 def build_network(*, skips):
     """Build the network; its decoder gives back pictures already.
 
@@ -50,9 +70,8 @@ def build_network(*, skips):
         skips: whether it has skip connections.
 
     Returns:
-        A Keras model from [images (batch, height, width, 3), sRGB in [0, 1], sides multiples of
-        8; moments of paintings (batch, 2, N), see `prediction.describe`] to images of the same
-        shape, not yet clipped to [0, 1].
+        A Keras model from [images (batch, height, width, 3), sRGB in [0, 1]; moments of paintings
+        (batch, 2, N), see `prediction.describe`] to images of the same shape, not yet clipped.
     """
     network = weights.load("compact")
     architecture = network.architecture
@@ -60,7 +79,7 @@ def build_network(*, skips):
     moments = keras.Input((2, prediction.count_channels()), name="moments")
     encoder = functions.build_model((*SKIPS, LEVEL), architecture)
     network.assign(encoder)
-    features = encoder(ops.pad(image, EDGES, mode="reflect"))
+    features = encoder(MirrorEdges(name="mirror")(image))
 
     def transform(layer):
         own = moments[:, :, prediction.find_channels(layer)]
@@ -75,7 +94,7 @@ def build_network(*, skips):
         return hidden + convolve(skip, channels, f"skip_{layer}", "zeros")
 
     result = decode(transform(LEVEL), LEVEL, architecture, join=join, prefix=PREFIX)
-    result = result[:, EDGE:-EDGE, EDGE:-EDGE]
+    result = CropEdges(name="crop")([result, image])
     model = keras.Model([image, moments], result, name="autoencoder" if skips else "adain")
     for name, pair in decoders.load().levels[LEVEL].items():
         model.get_layer(f"{PREFIX}{name}").set_weights(pair)

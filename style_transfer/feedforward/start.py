@@ -5,8 +5,15 @@ import math
 import keras
 import numpy as np
 
-from style_transfer.errors import SettingsError
-from style_transfer.feedforward import dataset, gallery, prediction, trained, training, trunk
+from style_transfer.feedforward import (
+    dataset,
+    gallery,
+    prediction,
+    style_file,
+    trained,
+    training,
+    trunk,
+)
 from style_transfer.feedforward.critic import Critic
 from style_transfer.feedforward.loss import Loss
 from style_transfer.feedforward.train import BATCH, CROP, SHORTER_SIDE
@@ -25,13 +32,12 @@ def build_trainer(task, material, settings, saved):
         saved: from `Trainer.save`, or None.
 
     Raises:
-        SettingsError: the network to start from is of another kind.
         checkpoint.CheckpointError: what was saved is not of such a training.
     """
     keras.utils.set_random_seed(settings.seed)
     side = round(settings.size * settings.style_scale)
     paintings = [resize(each, side) for each in material.styles]
-    build = build_for_any if task.arch in trained.FOR_ANY else build_for_some
+    build = build_for_any if task.arch in style_file.FOR_ANY else build_for_some
     network, styles, pictures = build(task, material, settings, paintings)
     loss = Loss(material.network, settings, pictures)
     sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
@@ -48,10 +54,12 @@ def hire_critic(weight, material, settings, loss):
     widths = {name: loss.model.get_layer(name).filters for name in settings.style_layer_weights}
     longest = round(settings.size * settings.style_scale)
 
-    def side(picture):
-        return max(longest, math.ceil(CROP * max(picture.pixels.size) / min(picture.pixels.size)))
+    def enlarge(picture):
+        width, height = images.fitted_size(picture.pixels.size, longest)
+        scale = max(1.0, CROP / min(width, height))
+        return images.to_tensor(picture, (math.ceil(width * scale), math.ceil(height * scale)))
 
-    paintings = [resize(each, side(each)) for each in material.styles]
+    paintings = [enlarge(each) for each in material.styles]
     return Critic(weight, widths, paintings)
 
 
@@ -80,7 +88,7 @@ def build_for_some(task, material, settings, paintings):
 
 def build_for_any(task, material, settings, paintings):
     """Build a network that a painting is described to, see `build_for_some`."""
-    network, moments = trained.FOR_ANY[task.arch](), []
+    network, moments = trained.build(task.arch, 0), []
 
     def look():
         for each in list_variations(paintings, settings.seed):
@@ -94,8 +102,6 @@ def build_for_any(task, material, settings, paintings):
         return found
 
     if material.start:
-        if material.start.arch != task.arch:
-            raise SettingsError(f"--from: {material.start.path} is of --arch {material.start.arch}")
         trained.assign(network, material.start.arrays)
     return network, styles, look()
 
@@ -114,12 +120,7 @@ def mix_start(file, paintings):
     """Return how much of each style of a trained network is in each painting: (count, styles).
 
     One that predicts tells; from one that knows some styles, all begin at the mean of these.
-
-    Raises:
-        SettingsError: the network has no styles.
     """
-    if file.arch not in ("google", "johnson"):
-        raise SettingsError(f"--from: {file.path} is of --arch {file.arch}")
     if file.arch != "google":
         return np.full((len(paintings), len(file.names)), 1 / len(file.names), np.float32)
     network = prediction.build_network()

@@ -21,6 +21,7 @@ SUFFIX = ".style"
 #: A network for any style that comes with the program: what trainings begin with.
 START = COMPACT_FILES[VGG19.name].with_name("any.style")
 KIND = "style"
+FOR_ANY = ("google", "adain", "autoencoder")  # architectures that paint any style
 THUMBNAIL = 192  # pixels of its longer side
 MAX_STYLES, MAX_BYTES = 1000, 64 * 2**20
 REMEDY = "give a .style file that train wrote"
@@ -48,8 +49,13 @@ class StyleFile:
 
     @property
     def arch(self):
-        """What network it is: `johnson`, for some styles; `google`, for any."""
+        """What network it is: `johnson`, for some styles, or one of `FOR_ANY`."""
         return self.facts.get("arch", "johnson")
+
+    @property
+    def paints_any(self):
+        """Whether it is given a painting to paint like; else it knows some styles."""
+        return self.arch in FOR_ANY
 
     @property
     def count(self):
@@ -133,6 +139,10 @@ def check_weight(name, array):
 
 def check_settings(settings, file):
     """Raise SettingsError unless a trained network can do what the settings ask for."""
+    if "," in settings.strength:
+        raise SettingsError("--strength: a trained network takes one number")
+    if file.paints_any:
+        return
     count = len(file.names)
     if len(settings.blend) not in (0, count):
         raise SettingsError(f"--blend is given {len(settings.blend)} times for {count} styles")
@@ -141,5 +151,9 @@ def check_settings(settings, file):
     if settings.preserve_color not in ("none", "luminance"):
         mode = settings.preserve_color
         raise SettingsError(f"--preserve-color {mode} recolors a painting; use luminance")
-    if "," in settings.strength:
-        raise SettingsError("--strength: a trained network takes one number")
+
+
+def check_start(file, arch):
+    """Raise SettingsError unless a network of `arch` can begin with a trained one."""
+    if file.arch not in (arch, "google" if arch == "johnson" else arch):
+        raise SettingsError(f"--from: {file.path} is of --arch {file.arch}; name another, or none")

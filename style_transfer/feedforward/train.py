@@ -49,7 +49,7 @@ class Task:
         preview: path of the photo to show, or None: one that is held back.
         minutes: how long it may take: chooses the steps; or None.
         overwrite: whether to begin anew what was trained, or begun, with other settings.
-        arch: `johnson`, a scale and a shift for each painting; or one of `trained.FOR_ANY`.
+        arch: `johnson`, a scale and a shift for each painting, or one of `style_file.FOR_ANY`.
         start: path of a trained network to begin with, or None.
         add: whether the styles are added to those that it has, of which nothing changes.
         critic: weight of the critic's loss; 0: there is none.
@@ -91,10 +91,10 @@ def perform(task, *, should_stop=lambda: False, downloading=None):
         material = Material.load(task, downloading)
         for picture in material.pictures:
             yield from map(Notice, picture.notices)
-        if "tensorflow" not in sys.modules:
-            yield Loading()
         record = make_record(task, material)
         record, settings = find_run(task, record) or (record, task.settings)
+        if "tensorflow" not in sys.modules:
+            yield Loading()
         with open_run(task, record) as run:
             yield from train(run, task, settings, material, began, should_stop)
     except MemoryError as error:
@@ -130,6 +130,8 @@ class Material:
         preview = images.load(task.preview or held_back[0])
         network = load_weights(task.settings.weights, task.settings, downloading)
         start = style_file.read(task.start) if task.start else None
+        if start:
+            style_file.check_start(start, task.arch)
         return cls(styles, preview, paths, held_back, network, start)
 
     @property
@@ -256,7 +258,7 @@ def describe_plan(run, trainer, material, seconds):
 def write(task, trainer, material, record):
     """Write the best network so far."""
     styles = [(Path(each.path).stem, each.pixels) for each in material.styles]
-    if task.arch != "johnson":
+    if task.arch in style_file.FOR_ANY:
         styles = styles[:THUMBNAILS]
     if task.add:
         styles = [*zip(material.start.names, material.start.thumbnails), *styles]

@@ -20,18 +20,18 @@ from style_transfer.networks import weights
 from style_transfer.runs import checkpoint
 from style_transfer.validation import parse_strength
 
-#: What builds a network for any painting, by the name of its architecture.
-FOR_ANY = {
+#: What builds each of `style_file.FOR_ANY`.
+BUILDERS = {
     "google": prediction.build_network,
     "adain": functools.partial(autoencoder.build_network, skips=False),
     "autoencoder": functools.partial(autoencoder.build_network, skips=True),
 }
-MULTIPLE = 8  # of the sides that the networks can take
+MULTIPLE = 4  # of the sides that the networks can take
 
 
 def check_eye(file):
     """Raise FileError if a network was trained to understand another compact network than ours."""
-    if file.arch in FOR_ANY and file.facts.get("eye") != weights.load("compact").sha256:
+    if file.paints_any and file.facts.get("eye") != weights.load("compact").sha256:
         raise files.FileError(
             file.path, "was trained with another compact network", style_file.REMEDY
         )
@@ -41,7 +41,7 @@ def build(arch, count):
     """Build a network of an architecture; one that is for some styles, for so many."""
     if arch == models.MULTISTYLE:
         return google.build_transfer_network(google.MULTISTYLE)
-    return FOR_ANY[arch]() if arch in FOR_ANY else trunk.build_trunk(count)
+    return BUILDERS[arch]() if arch in BUILDERS else trunk.build_trunk(count)
 
 
 class Network:
@@ -57,13 +57,13 @@ class Network:
     def __init__(self, file):
         self.file = file
         check_eye(file)
-        model = build(file.arch, file.count)
-        self.choose = self.describe if file.arch in FOR_ANY else self.look_up
+        self.model = build(file.arch, file.count)
+        self.choose = self.describe if file.paints_any else self.look_up
         try:
-            assign(model, file.arrays)
+            assign(self.model, file.arrays)
         except ValueError as error:
             raise files.FileError(file.path, error, style_file.REMEDY) from None
-        self.model = compiled(model)
+        self.compiled = compiled(self.model)
 
     def paint(self, material, settings):
         """Paint a picture in one pass, and one more for each further region.
@@ -78,7 +78,7 @@ class Network:
             An image of the content's shape, before `material.show`, NumPy.
         """
         strength, content = parse_strength(settings.strength, auto=1.0)[0], material.content
-        images = [paint(self.model, content, each) for each in self.choose(material, settings)]
+        images = [paint(self.compiled, content, each) for each in self.choose(material, settings)]
         if material.mask is None:
             painted = images[0]
         else:
@@ -111,7 +111,7 @@ def compiled(model):
 
 
 def paint(model, photos, mixture):
-    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 8.
+    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
 
     Args:
         model: from `build`, or `compiled`.

@@ -27,6 +27,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "command",
     "training",
     "start",
+    "model",
 )
 MASK = "content mask"
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
@@ -134,7 +135,7 @@ def check_texts(record):
     """Raise ValueError unless all is text that is used as text."""
     if not isinstance(record["terms"], list):
         raise ValueError(f"{record['terms']!r} is not a list of texts")
-    texts = [record["working_folder"], *record["weights"].values()]
+    texts = [record["working_folder"], *record["weights"].values(), record.get("model", "")]
     for each in record["inputs"].values():
         texts += [each["path"], each["sha256"]]
     for text in (*texts, *record["terms"], *record["versions"].values()):
@@ -185,6 +186,11 @@ def locate_weights(record, *, is_trusted):
     if source in weights.NAMES:
         return source
     return locate(record, source, "weights", is_trusted)
+
+
+def locate_model(record, given, *, is_trusted):
+    """Return the path of the trained network by which a picture was made, see `locate_inputs`."""
+    return given.get("model") or locate(record, record["model"], "model", is_trusted)
 
 
 def locate(record, path, role, is_trusted):

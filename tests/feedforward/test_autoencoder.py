@@ -47,14 +47,16 @@ def adapted(picture, painting):
     inverse = decoder.build_decoder(level, compact.architecture)
     decoder.assign(inverse, decoders.load().levels[level])
     edge = autoencoder.EDGE
-    padded = np.pad(picture, ((0, 0), (edge, edge), (edge, edge), (0, 0)), mode="reflect")
+    edges = [(edge, edge - side % -8) for side in picture.shape[1:3]]
+    padded = np.pad(picture, ((0, 0), *edges, (0, 0)), mode="reflect")
     features = np.asarray(encoder(padded)[level], float)
     own = prediction.describe(painting)[:, prediction.find_channels(level)]
     mean, variance = features.mean(axis=(1, 2)), features.var(axis=(1, 2))
     deviation = np.sqrt(np.maximum(own[1] - own[0] ** 2, 0) + 1e-5)
     mapped = (features - mean) / np.sqrt(variance + 1e-5) * deviation + own[0]
-    image = np.asarray(inverse(mapped.astype(np.float32)))[:, edge:-edge, edge:-edge]
-    return np.clip(image, 0, 1)
+    image = np.asarray(inverse(mapped.astype(np.float32)))
+    height, width = picture.shape[1:3]
+    return np.clip(image[:, edge : edge + height, edge : edge + width], 0, 1)
 
 
 @pytest.mark.parametrize("skips", [False, True])
@@ -66,4 +68,6 @@ def test_untrained_it_is_adain_with_the_decoder_that_gives_back_pictures(skips, 
     names = trained.list_weights(model)
     assert any("skip" in name for name in names) == skips
     assert not any(name.startswith("block") for name in names)
+    odd = trained.paint(model, picture[:, :52, :44], prediction.describe(painting)[None])
+    np.testing.assert_allclose(odd, adapted(picture[:, :52, :44], painting), atol=2e-3)
     assert sum(each.size for each in names.values()) * 2 < 1e6  # bytes in half precision

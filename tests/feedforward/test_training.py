@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import SMALL_VGG19
 
 import functions
-from style_transfer.feedforward import dataset, gallery, trained, training, trunk
+from style_transfer.feedforward import dataset, gallery, start, trained, training, trunk
 from style_transfer.feedforward.critic import Critic
 from style_transfer.feedforward.loss import KNEE, Loss
 from style_transfer.networks import weights
@@ -166,3 +166,19 @@ def test_the_critic_is_a_loss_more(narrow):
     totals = np.concatenate([each.totals for each in iterates])
     np.testing.assert_allclose(totals, losses @ [*SETTINGS.loss_weights, 0.5], rtol=1e-5)
     assert np.ptp(losses[:, 3]) > 0
+
+
+def test_of_a_frozen_network_only_the_rows_of_new_styles_change(narrow):
+    trainer = build_trainer(count=3)
+    start.freeze(trainer.network)
+    loss, lesson = trainer.loss, dataclasses.replace(trainer.lesson, styles=np.eye(3)[1:])
+    lesson = dataclasses.replace(lesson, styles=np.float32(lesson.styles), paintings=2)
+    before = trained.list_weights(trainer.network)
+    trainer = training.Trainer(trainer.network, loss, lesson, SETTINGS)
+    list(trainer.run())
+    for name, each in trained.list_weights(trainer.network).items():
+        if name.endswith(start.NORMS):
+            np.testing.assert_array_equal(each[0], before[name][0])
+            assert (each[1:] != before[name][1:]).any()
+        else:
+            np.testing.assert_array_equal(each, before[name])

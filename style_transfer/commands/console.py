@@ -194,8 +194,10 @@ class Console:
         self.print(saved.result)
         if not saved.finished:
             folder = shlex.quote(files.printable(saved.folder))
+            is_run = saved.result.parent == saved.folder  # a trained network lies beside it
+            how = f"python main.py --resume {folder}" if is_run else "the same command again"
             self.say(f"Stopped after {saved.steps_done} steps; to continue:")
-            self.say(f"  python main.py --resume {folder}")
+            self.say(f"  {how}")
 
 
 SHOWN = {

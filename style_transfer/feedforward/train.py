@@ -187,7 +187,7 @@ def identify(record, minutes):
     if minutes:
         settings.pop("steps")
     fingerprint = records.fingerprint(record | {"settings": settings})
-    return fingerprint, settings["epochs"], record["training"]
+    return fingerprint, settings["epochs"], record.get("training")
 
 
 def open_run(task, record):

@@ -5,9 +5,10 @@ normalization of Ulyanov, Vedaldi and Lempitsky (arXiv:1607.08022), which is wha
 and the scales and shifts of Dumoulin, Shlens and Kudlur (arXiv:1610.07629), which let one network
 paint many styles and all that lies between them.
 
-Departures: half the channels; a stem that halves the sides at once; nearest neighbors and a
-convolution where the paper has transposed convolutions, which leave a grid (Odena et al. 2016);
-mirrored edges; no normalization of the output, which would stripe it.
+Departures: half the channels; a stem that halves the sides at once; bilinear enlargement and a
+convolution where the paper has transposed convolutions, which leave a grid (Odena et al. 2016), as
+nearest neighbors do, a finer one; mirrored edges; no normalization of the output, which would
+stripe it.
 """
 
 import keras
@@ -65,7 +66,10 @@ def build_trunk(styles):
         inner = block(hidden, WIDTH, f"residual{number}_conv1")
         hidden = hidden + block(inner, WIDTH, f"residual{number}_conv2", activate=False)
     for number, channels in enumerate((STEM, STEM // 2), start=1):
-        hidden = keras.layers.UpSampling2D(2, name=f"upsampling{number}")(hidden)
+        upsample = keras.layers.UpSampling2D(
+            2, interpolation="bilinear", name=f"upsampling{number}"
+        )
+        hidden = upsample(hidden)
         hidden = block(hidden, channels, f"expand{number}")
     result = ops.sigmoid(convolve(hidden, 3, "output", size=5))
     return keras.Model([image, mixture], result, name="trunk")

@@ -32,6 +32,11 @@ from style_transfer.runs.inputs import Inputs, flag
 from style_transfer.settings import FIELDS, Settings
 
 FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
+#: What is wrong with the record of another command, and what to do, see `files.FileError`.
+OTHERS = {
+    "apply": ("was made by apply", "add that: main.py apply --from-image"),
+    "train": ("is of a training", "give the same train command again"),
+}
 
 
 @dataclass(frozen=True)
@@ -294,12 +299,19 @@ def resume(folder, given=None, **options):
         SettingsError: a setting would change the run.
     """
     record, settings = records.read_folder(folder)
+    check_command(folder, record)
     settings = with_more_epochs(settings, given or {})
     record["settings"] = dataclasses.asdict(settings)
     trusted = {"is_trusted": records.is_local}
     inputs = records.locate_inputs(record, {}, **trusted)
     source = records.locate_weights(record, **trusted)
     return Job(inputs, settings, folder, record=record, weights=source, resumes=True, **options)
+
+
+def check_command(path, record):
+    """Raise FileError unless a record is one of painting."""
+    if record.get("command") in OTHERS:
+        raise files.FileError(path, *OTHERS[record["command"]])
 
 
 def with_more_epochs(settings, given):
@@ -326,8 +338,7 @@ def repeat(image, given, **options):
         SettingsError: a role is none of that run.
     """
     record, settings = records.read_image(image)
-    if record.get("command") == "apply":
-        raise files.FileError(image, "was made by apply", "add that: main.py apply --from-image")
+    check_command(image, record)
     for role in given.keys() - record["inputs"].keys() - {"weights"}:
         raise SettingsError(f"--from-image: that run had no {role}; leave out {flag(role)}")
     trusted = {"is_trusted": records.is_below_home}

@@ -122,6 +122,12 @@ def test_a_picture_is_painted_again_by_its_record(studio):
     assert record["inputs"]["style"]["path"] == "whole.style"
 
 
+def test_a_training_is_no_run_of_painting(studio):
+    folder, _ = studio
+    for flags in (("--resume", "whole.training"), ("--from-image", "whole.training/result.png")):
+        refused(run_here(folder, *flags), "is of a training", "train command again")
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

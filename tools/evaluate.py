@@ -1,6 +1,7 @@
-"""Measure what painted pictures are worth: the default of version 0.2.0, today's, and one pass.
+"""Measure what pictures are worth: painted by 0.2.0's default and today's, made in one pass.
 
     python tools/evaluate.py --content CONTENTS --style STYLES --judge TEACHER.npz --output DIR
+    … --who new --who instant --model any.style --model waves.style
 
 Every photo with every painting; see `quality` for what the judge measures, and for how far it is
 independent. Each row is printed as it is there and appended to
@@ -20,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # `python tools/evaluate.py` finds the project's modules
 
-from style_transfer.feedforward import instant  # noqa: E402
+from style_transfer.feedforward import instant, style_file, trained  # noqa: E402
 from style_transfer.networks import weights  # noqa: E402
 from style_transfer.optimization.engine import Engine  # noqa: E402
 from style_transfer.optimization.targets import Style  # noqa: E402
@@ -42,52 +43,71 @@ OLD = dict(
     scales="auto",
     warmup=30,
 )
-MEASURES = ("content", "style", "ripple", "seconds")
+MEASURES = ("content", "style", "total", "ripple", "seconds")
 
 
 class Contender:
-    """One way to make a picture: some settings; without steps, it is one pass.
+    """One way to make a picture.
 
     Args:
         settings: a `Settings`.
-        one_pass: whether the picture is that of `apply`.
+        apply: what makes it in one pass, from a `Material` and the settings; None: it is painted.
+        knows: names of the only paintings that it can paint like; None: it takes any.
     """
 
-    def __init__(self, settings, *, one_pass=False):
-        self.settings, self.one_pass = settings, one_pass
-        self.engine = None if one_pass else Engine(weights.load("compact"), settings)
+    def __init__(self, settings, *, apply=None, knows=None):
+        self.settings, self.apply, self.knows = settings, apply, knows
+        self.engine = None if apply else Engine(weights.load("compact"), settings)
+        self.graphs = set()  # sizes of photos for which they are made
+
+    def takes(self, style):
+        """Tell whether it can paint like a picture of such a path."""
+        return self.knows is None or Path(style).stem in self.knows
 
     def paint(self, content, style):
         """Return (picture, seconds) for a pair, each (1, height, width, 3)."""
         began = time.perf_counter()
-        paint = instant.painter(self.settings)
-        start = paint if self.settings.init == "instant" else content
+        start = instant.painter(self.settings) if self.settings.init == "instant" else content
         material = Material(content, [Style(style)], start)
-        if self.one_pass:
-            return paint(material), time.perf_counter() - began
+        if self.apply:
+            return self.apply(material, self.settings), time.perf_counter() - began
         transfer = Transfer(self.engine, material, self.settings)
         for _ in transfer.run():
             pass
         return transfer.image, time.perf_counter() - began
 
 
-def list_contenders(betas, *, google=False):
+def list_contenders(names, betas, models):
     """Return the `Contender`s by name.
 
     Args:
+        names: of `MAKERS`.
         betas: β other than the default's, which have names of their own.
-        google: whether Google's networks are one.
+        models: paths of trained networks.
     """
-    found = {
-        "old": Contender(Settings(**OLD)),
-        "instant": Contender(Settings(), one_pass=True),
-        "new": Contender(Settings()),
-    }
-    if google:
-        found["google"] = Contender(Settings(transform="google"), one_pass=True)
+    found = {name: MAKERS[name]() for name in names}
     for beta in betas:
         found[f"new, β = {beta:g}"] = Contender(Settings(style_weight=beta))
+    for path in models:
+        file = style_file.read(path)
+        knows = None if file.paints_any else file.names[:1]
+        apply = trained.Network(file).paint
+        found[Path(path).stem] = Contender(Settings(), apply=apply, knows=knows)
     return found
+
+
+def make_one_pass(transform):
+    """Return the `Contender` that `apply` is with a transform."""
+    settings = Settings(transform=transform)
+    return Contender(settings, apply=instant.load_network(transform).paint)
+
+
+MAKERS = {
+    "old": lambda: Contender(Settings(**OLD)),
+    "instant": lambda: make_one_pass(Settings().transform),
+    "new": lambda: Contender(Settings()),
+    "google": lambda: make_one_pass("google"),
+}
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -97,27 +117,29 @@ def list_contenders(betas, *, google=False):
 @click.option("--output", required=True, type=click.Path(), help="Folder for pictures, figures.")
 @click.option("--size", default=512, help="Longer side of all pictures.")
 @click.option("--beta", "betas", multiple=True, type=float, help="Other β for today's default.")
-@click.option("--google", is_flag=True, help="Judge Google's networks, too.")
+@click.option("--who", "names", multiple=True, type=click.Choice(list(MAKERS)), help="To judge.")
+@click.option("--model", "models", multiple=True, type=click.Path(exists=True), help=".style file.")
 @click.option("--every", default=1, help="Take each so-many-th pair only.")
-def main(content, style, judge, output, size, betas, google, every):
+def main(content, style, judge, output, size, betas, names, models, every):
     """Make the pictures, judge them, print the table."""
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     with np.load(judge) as arrays:
         network = quality.build_judge(dict(arrays))
     pairs = list(itertools.product(images.expand(content), images.expand(style)))[::every]
-    contenders = list_contenders(betas, google=google)
+    contenders = list_contenders(names or ("old", "instant", "new"), betas, models)
     check_folder(output, contenders, size)
     rows = read_rows(output)
-    for number, paths in enumerate(pairs):
+    for paths in pairs:
         pictures = [load_picture(path, size) for path in paths]
         judgement = quality.Judgement(network, *pictures)
         pair = "-".join(Path(path).stem for path in paths)
         for name, contender in contenders.items():
-            if (pair, name) in rows:
+            if (pair, name) in rows or not contender.takes(paths[1]):
                 continue
-            if not number:
-                contender.paint(*pictures)  # once untimed: graphs are made
+            if pictures[0].shape not in contender.graphs:
+                contender.paint(*pictures)  # untimed: it makes graphs
+                contender.graphs.add(pictures[0].shape)
             picture, seconds = contender.paint(*pictures)
             images.save_png(output / f"{pair}-{name}.png", picture)
             rows[pair, name] = judgement.errors(picture) | {"seconds": seconds}
@@ -160,16 +182,17 @@ def describe(pair, name, figures):
 
 
 def summarize(rows, names):
-    """Write the means over all pairs, and their ratios to the old default's."""
+    """Write the means over all pairs that each can make, and their ratios to those of the first."""
     lines = [f"{'mean':36} {'':16}" + "".join(f"{each:>11}" for each in MEASURES)]
     means = {}
     for name in names:
         found = [figures for (_, own), figures in rows.items() if own == name]
         means[name] = {each: float(np.mean([row[each] for row in found])) for each in MEASURES}
         lines.append(describe("mean", name, means[name]))
-    for name in list(names)[1:]:
-        ratios = {each: means[name][each] / means["old"][each] for each in MEASURES}
-        lines.append(describe("to old", name, ratios))
+    first, *others = names
+    for name in others:
+        ratios = {each: means[name][each] / means[first][each] for each in MEASURES}
+        lines.append(describe(f"to {first}", name, ratios))
     return "\n".join(lines)
 
 

@@ -53,15 +53,23 @@ class Judgement:
         return functions.extract_features(self.judge, ops.convert_to_tensor(image), border=BORDER)
 
     def errors(self, image):
-        """Return `content` and `style`, relative errors, and `ripple`, in 1/255, of an image."""
+        """Return `content` and `style`, relative errors, and `ripple`, in 1/255, of an image.
+
+        And their `total`, with today's default weights, total variation included.
+        """
         features = self.features(image)
         style = [
             functions.relative_error(functions.gram_matrix(features[name]), gram)
             for name, gram in self.grams.items()
         ]
+        settings = Settings()
+        variation = functions.total_variation(ops.convert_to_tensor(image), form=settings.tv_form)
+        content = float(functions.relative_error(features[CONTENT], self.content)[0])
+        style = float(np.mean([float(each[0]) for each in style]))
         return {
-            "content": float(functions.relative_error(features[CONTENT], self.content)[0]),
-            "style": float(np.mean([float(each[0]) for each in style])),
+            "content": content,
+            "style": style,
+            "total": float(np.dot(settings.loss_weights, [content, style, float(variation[0])])),
             "ripple": ripple(self.photo, image),
         }
 

@@ -1,6 +1,7 @@
 """`python main.py apply`: a photo in the style of a painting, in one pass."""
 
 import dataclasses
+import functools
 import os
 import sys
 from collections import Counter
@@ -100,6 +101,12 @@ def result_options():
             metavar="PICTURE",
             help="Paint again what apply made, by the record in it.",
         ),
+        Option(
+            "--sheet",
+            section=STYLE,
+            is_flag=True,
+            help="Show the photo in every style of the --model, on one sheet.",
+        ),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace a picture that is there."),
         Option("--json", section=RUN, is_flag=True, help="Print a line of JSON for each picture."),
     ]
@@ -137,21 +144,40 @@ def command(context, **options):
         model = read_model(given)
         settings = fit_model(settings, given, model)
         tasks = list_tasks(given, settings, model)
-    painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
-    paint(painter, tasks, console)
+    if given.sheet:
+        perform = prepare_sheet(given, settings, tasks, model)
+    else:
+        painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
+        perform = functools.partial(painter.perform, tasks)
+    paint(perform, tasks, console)
 
 
-def paint(painter, tasks, console):
+def prepare_sheet(given, settings, tasks, model):
+    """Return what paints one photo in every style of a trained network."""
+    from style_transfer import files
+    from style_transfer.feedforward import style_sheet
+
+    if not model or model.paints_any or len(tasks) > 1 or given.output == STREAM:
+        raise click.UsageError("--sheet shows one --content in all styles of a --model, as a file")
+    if settings.blend:
+        raise click.UsageError("--sheet shows all styles; leave out --style-index and --blend")
+    if tasks[0].output.exists() and not given.overwrite:
+        remedy = "choose another --output, or add --overwrite"
+        raise files.FileError(tasks[0].output, "is there already", remedy)
+    return functools.partial(style_sheet.perform, tasks[0], settings, model)
+
+
+def paint(perform, tasks, console):
     """Paint, and raise what failed; the failure of a single picture has a line of JSON, too."""
     from style_transfer.batches import local
     from style_transfer.optimization.job import FAILURES
 
     try:
-        failures = play(lambda **hooks: painter.perform(tasks, **hooks), console)
+        failures = play(perform, console)
     except FAILURES as error:
         console.print_error(tasks[0].content, error)
         raise
-    local.check_failures(failures, len(tasks))
+    local.check_failures(failures or (), len(tasks))
 
 
 def read_model(given):

@@ -111,6 +111,25 @@ def test_it_paints_each_of_its_styles_and_mixtures(studio):
         assert np.abs(pictures[one] - pictures[other]).mean() > 0.02  # after eight steps
 
 
+def test_a_sheet_shows_all_styles(studio):
+    folder, _ = studio
+    outcome = run_here(
+        folder, "apply", "-c", "photo.png", "-m", "whole.style", "--sheet", "-o", "s.png"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout == "s.png\n" and "[2/2] night" in outcome.stderr
+    sheet = np.asarray(Image.open(folder / "s.png"), float)
+    assert sheet.shape[0] > 2 * 70 and sheet.shape[1] > 2 * 100
+    single = np.asarray(Image.open(folder / "out/night.png"), float)
+    places = np.lib.stride_tricks.sliding_window_view(sheet[:, :, 0], single.shape[:2])
+    errors = np.abs(places - single[..., 0]).mean(axis=(2, 3))
+    assert errors.min() == 0  # the second style's picture lies in it as it is
+    again = run_here(
+        folder, "apply", "-c", "photo.png", "-m", "whole.style", "--sheet", "-o", "s.png"
+    )
+    refused(again, "s.png", "--overwrite")
+
+
 def test_a_picture_is_painted_again_by_its_record(studio):
     folder, _ = studio
     flags = ("-m", "whole.style", "--blend", "2", "--blend", "1", "--strength", "0.8")
@@ -151,6 +170,8 @@ def test_bad_input_is_refused(studio, flags, words):
         (("-m", "whole.style", "--style-index", "3"), ("--style-index", "there are 2")),
         (("-m", "whole.style", "--blend", "1"), ("--blend", "2 styles")),
         (("-s", "day.png", "--style-index", "1"), ("--style-index", "--model")),
+        (("-s", "day.png", "--sheet"), ("--sheet", "--model")),
+        (("-m", "whole.style", "--sheet", "--style-index", "1"), ("leave out --style-index",)),
     ],
 )
 def test_bad_ways_to_use_a_model_are_refused(studio, flags, words):

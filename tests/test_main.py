@@ -15,7 +15,8 @@ from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.networks import weights
 from style_transfer.optimization import job
-from style_transfer.settings import FIELDS
+from style_transfer.optimization.device import choose_precision
+from style_transfer.settings import FIELDS, Settings
 
 FAST = ("--size", "48", "--epochs", "2", "--steps", "3")
 
@@ -48,7 +49,8 @@ def test_standard_output_is_the_path_of_the_result(finished):
 def test_standard_error_is_ours_alone(finished):
     lines = finished[0][0].stderr.splitlines()
     assert lines[0] == "Loading TensorFlow …"
-    for word in ("small.weights.h5", "48×36 px", "float32", "L-BFGS"):
+    precision = choose_precision(Settings())  # as fits the processor
+    for word in ("small.weights.h5", "48×36 px", precision, "L-BFGS"):
         assert word in lines[1]
     assert lines[2].startswith("2 epochs of 3 steps at 48 px: about 0:0")
     assert lines[3].startswith("epoch 1/2 ")

@@ -70,8 +70,8 @@ def picture_options():
             "--model",
             section=COMMON,
             metavar="FILE",
-            help="A .style file that train wrote, or multistyle26, Google's network of 26 styles, "
-            "in place of --style; one that was trained for any style takes --style, too.",
+            help="A .style file that train wrote, in place of --style; one for any style takes "
+            "--style, too. any: one that comes with the program; multistyle26: Google's, of 26.",
         ),
         Option(
             "--style-index",

@@ -99,9 +99,6 @@ def file_names():
             metavar="PICTURE",
             help="The photo to show after every epoch.  [default: one of --photos, held back]",
         ),
-        Option(
-            "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
-        ),
     ]
 
 
@@ -131,6 +128,9 @@ def network_options():
             section=COMMON,
             is_flag=True,
             help="Add the styles to those of the network of --from, of which nothing changes.",
+        ),
+        Option(
+            "--overwrite", section=RUN, is_flag=True, help="Begin anew what the files there hold."
         ),
     ]
 

@@ -1,4 +1,6 @@
-"""What `apply --model` takes: a file that train wrote, or the name of a published network."""
+"""What `apply --model` takes: a file that train wrote, or the name of a network."""
+
+import dataclasses
 
 from PIL import Image
 
@@ -6,11 +8,12 @@ from style_transfer.feedforward import style_file
 from style_transfer.networks import google
 
 MULTISTYLE = google.MULTISTYLE
+ANY = "any"  # the network for any style that comes with the program
 
 
 def is_model(name):
     """Tell whether a name is one of a model, and not of a picture."""
-    return name == MULTISTYLE or name.endswith(style_file.SUFFIX)
+    return name in (MULTISTYLE, ANY) or name.endswith(style_file.SUFFIX)
 
 
 def read(name):
@@ -20,7 +23,11 @@ def read(name):
         files.FileError: it cannot be used.
         SettingsError: it is in packages that are not installed.
     """
-    return read_multistyle() if name == MULTISTYLE else style_file.read(name)
+    if name == MULTISTYLE:
+        return read_multistyle()
+    if name == ANY:
+        return dataclasses.replace(style_file.read(style_file.START), path=ANY)
+    return style_file.read(name)
 
 
 def read_multistyle():

@@ -13,13 +13,13 @@ from PIL import Image
 from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import VGG19
-from style_transfer.networks.weights import COMPACT_FILES
+from style_transfer.networks import weights
 from style_transfer.pictures import images
 from style_transfer.runs import checkpoint
 
 SUFFIX = ".style"
 #: A network for any style that comes with the program: what trainings begin with.
-START = COMPACT_FILES[VGG19.name].with_name("any.style")
+START = weights.COMPACT_FILES[VGG19.name].with_name("any.style")
 KIND = "style"
 FOR_ANY = ("google", "adain", "autoencoder")  # architectures that paint any style
 THUMBNAIL = 192  # pixels of its longer side
@@ -153,7 +153,14 @@ def check_settings(settings, file):
         raise SettingsError(f"--preserve-color {mode} recolors a painting; use luminance")
 
 
+def check_eye(file):
+    """Raise FileError if a network understands another compact network than the program's."""
+    if file.paints_any and file.facts.get("eye") != weights.load("compact").sha256:
+        raise files.FileError(file.path, "was trained with another compact network", REMEDY)
+
+
 def check_start(file, arch):
-    """Raise SettingsError unless a network of `arch` can begin with a trained one."""
+    """Raise SettingsError or FileError unless a network of `arch` can begin with a trained one."""
+    check_eye(file)
     if file.arch not in (arch, "google" if arch == "johnson" else arch):
         raise SettingsError(f"--from: {file.path} is of --arch {file.arch}; name another, or none")

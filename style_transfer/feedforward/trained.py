@@ -16,7 +16,6 @@ from style_transfer.feedforward import (
     trunk,
     universal,
 )
-from style_transfer.networks import weights
 from style_transfer.runs import checkpoint
 from style_transfer.validation import parse_strength
 
@@ -27,14 +26,6 @@ BUILDERS = {
     "autoencoder": functools.partial(autoencoder.build_network, skips=True),
 }
 MULTIPLE = 4  # of the sides that the networks can take
-
-
-def check_eye(file):
-    """Raise FileError if a network was trained to understand another compact network than ours."""
-    if file.paints_any and file.facts.get("eye") != weights.load("compact").sha256:
-        raise files.FileError(
-            file.path, "was trained with another compact network", style_file.REMEDY
-        )
 
 
 def build(arch, count):
@@ -56,7 +47,7 @@ class Network:
 
     def __init__(self, file):
         self.file = file
-        check_eye(file)
+        style_file.check_eye(file)
         self.model = build(file.arch, file.count)
         self.choose = self.describe if file.paints_any else self.look_up
         try:

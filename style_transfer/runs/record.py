@@ -189,8 +189,13 @@ def locate_weights(record, *, is_trusted):
 
 
 def locate_model(record, given, *, is_trusted):
-    """Return the path of the trained network by which a picture was made, see `locate_inputs`."""
-    return given.get("model") or locate(record, record["model"], "model", is_trusted)
+    """Return what names the trained network of a picture, see `locate_inputs`.
+
+    What is no path but a name has no suffix.
+    """
+    name = given.get("model", record["model"])
+    is_path = "model" not in given and Path(name).suffix
+    return locate(record, name, "model", is_trusted) if is_path else name
 
 
 def locate(record, path, role, is_trusted):

@@ -121,3 +121,15 @@ def test_nothing_is_unpickled(path, tmp_path):
 def test_settings_that_do_not_fit_are_refused(path, settings, words):
     with pytest.raises(SettingsError, match=words):
         style_file.check_settings(Settings(**settings), style_file.read(path))
+
+
+def test_a_network_that_understands_another_compact_network_is_refused(path):
+    def change(_arrays, header):
+        header["facts"] = {"arch": "adain", "eye": "of another"}
+
+    rewrite(path, change)
+    file = style_file.read(path)
+    with pytest.raises(FileError, match="another compact network"):
+        trained.Network(file)
+    with pytest.raises(FileError, match="another compact network"):
+        style_file.check_start(file, "adain")

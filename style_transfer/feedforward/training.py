@@ -104,7 +104,7 @@ class Trainer:
         with tf.GradientTape() as tape:
             images = self.network([photos, gallery.mix(self.styles, choice)], training=True)
             losses, features = self.judge(photos, images, choice)
-            objective = self.loss.objective(losses, self.weights)
+            objective = self.loss.objective(images, losses, self.weights)
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(tape.gradient(objective, variables), variables)
         if self.critic:

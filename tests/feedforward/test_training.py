@@ -11,7 +11,7 @@ from conftest import SMALL_VGG19
 import functions
 from style_transfer.feedforward import dataset, gallery, start, trained, training, trunk
 from style_transfer.feedforward.critic import Critic
-from style_transfer.feedforward.loss import KNEE, Loss
+from style_transfer.feedforward.loss import GRID, KNEE, Loss, measure_grid
 from style_transfer.networks import weights
 from style_transfer.optimization import targets
 from style_transfer.optimization.engine import build_network
@@ -83,10 +83,24 @@ def test_what_is_minimized_written_out():
     losses = np.array([[0.5, 2.0, 0.1], [1.5, 0.01, 0.2]])
     tempered = KNEE * np.log(1 + losses[:, 1] / KNEE)
     alpha, beta, gamma = SETTINGS.loss_weights
-    expected = np.mean(alpha * losses[:, 0] + beta * tempered + gamma * losses[:, 2])
-    found = loss.objective(tf.constant(losses, tf.float32), loss.weights).numpy()
+    images = np.random.default_rng(0).random((2, 8, 12, 3))
+    phases = np.array(
+        [[images[:, a::4, b::4].mean(axis=(1, 2)) for a in range(4)] for b in range(4)]
+    )  # (4, 4, batch, 3)
+    grid = phases.var(axis=(0, 1)).mean(axis=1)
+    weighted = alpha * losses[:, 0] + beta * tempered + gamma * losses[:, 2]
+    expected = np.mean(weighted + GRID * grid)
+    given = (tf.constant(each, tf.float32) for each in (images, losses))
+    found = loss.objective(*given, loss.weights).numpy()
     assert found == pytest.approx(expected, rel=1e-5)
     assert tempered[1] == pytest.approx(0.01, rel=0.1)  # near its minimum it counts as it is
+
+
+def test_a_grid_is_found_and_nothing_else():
+    waves = np.sin(np.arange(48) * np.pi / 2)[:, None, None] * np.ones((1, 48, 3))
+    slow = np.sin(np.arange(48) * np.pi / 6)[:, None, None] * np.ones((1, 48, 3))
+    found = measure_grid(tf.constant(np.stack([waves, slow]), tf.float32)).numpy()
+    np.testing.assert_allclose(found, [0.5, 0.0], atol=1e-6)
 
 
 def test_the_rate_rises_and_falls():

@@ -37,6 +37,7 @@ et al. (arXiv:1610.07629). Give the same command again to go on with what was in
 SUFFIX = ".style"
 ARCHITECTURES = ("johnson", "google", "adain", "autoencoder")
 NONE = "none"
+RATES, RATE = {"johnson": 0.002}, 0.001  # Adam's, and that of the other architectures
 #: Of all settings, those that a training depends on.
 USED = (
     "size",
@@ -149,9 +150,8 @@ def pace_options():
             "learning_rate",
             section=METHOD,
             type=click.FloatRange(min=0, min_open=True, max=1),
-            default=0.002,
-            show_default=True,
-            help="Adam's step size at its highest; it falls to 0 along a cosine.",
+            help="Adam's step size at its highest; it falls to 0 along a cosine.  [default: "
+            "0.002 for johnson, else 0.001]",
         ),
         Option(
             "--critic",
@@ -186,7 +186,8 @@ def command(context, **options):
     """Parse the options and train; the text of the help is `HELP`."""
     given = SimpleNamespace(**options)
     check(given)
-    settings = make_settings(options | {"optimizer": "adam"})
+    rate = given.learning_rate or RATES.get(given.arch, RATE)
+    settings = make_settings(options | {"optimizer": "adam", "learning_rate": rate})
     console = Console(quiet=given.quiet, verbose=given.verbose)
     console.status(LOADING)
     from style_transfer.feedforward import train

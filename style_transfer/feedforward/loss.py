@@ -18,7 +18,8 @@ from style_transfer.optimization.engine import build_network, choose_lifts
 from style_transfer.optimization.targets import Style
 
 KNEE = 0.06  # the error of a style above which its logarithm begins to count
-PERIOD, GRID = 4, 1000.0  # pixels between two positions of the trunk's; the weight of the grid
+PERIOD, WINDOW = 4, 56  # pixels between two positions of the trunk's; in which a grid is looked for
+GRID = 1000.0  # the weight of the grid
 
 
 class Loss:
@@ -109,15 +110,19 @@ class Loss:
 def measure_grid(images):
     """Measure what repeats every four pixels: the variance of the mean colors of 4×4 phases.
 
-    In photos and paintings it is next to nothing, since they know of no such phases.
+    In photos and paintings it is next to nothing, since they know of no such phases. Taken over the
+    whole of an image it would miss a grid that is light here and dark there.
 
     Args:
-        images: (batch, height, width, 3), sides multiples of 4.
+        images: (batch, height, width, 3), sides of 4 pixels or more.
 
     Returns:
-        (batch,).
+        (batch,): the mean over windows of 56×56 pixels.
     """
-    batch, height, width, colors = ops.shape(images)
-    tiles = (batch, height // PERIOD, PERIOD, width // PERIOD, PERIOD, colors)
-    phases = ops.mean(ops.reshape(images, tiles), axis=(1, 3))  # (batch, 4, 4, 3)
-    return ops.mean(ops.var(phases, axis=(1, 2)), axis=-1)
+    batch, *sides, colors = ops.shape(images)
+    tiles = [min(WINDOW, side) // PERIOD for side in sides]
+    rows, columns = (side // (PERIOD * count) for side, count in zip(sides, tiles))
+    height, width = (count * PERIOD * each for count, each in zip(tiles, (rows, columns)))
+    shape = (batch, rows, tiles[0], PERIOD, columns, tiles[1], PERIOD, colors)
+    phases = ops.mean(ops.reshape(images[:, :height, :width], shape), axis=(2, 5))
+    return ops.mean(ops.var(phases, axis=(2, 4)), axis=(1, 2, 3))

@@ -101,6 +101,13 @@ def test_a_grid_is_found_and_nothing_else():
     slow = np.sin(np.arange(48) * np.pi / 6)[:, None, None] * np.ones((1, 48, 3))
     found = measure_grid(tf.constant(np.stack([waves, slow]), tf.float32)).numpy()
     np.testing.assert_allclose(found, [0.5, 0.0], atol=1e-6)
+    turned = np.concatenate(
+        [np.tile(waves, (1, 2, 1))[:, :56], -np.tile(waves, (1, 2, 1))[:, :56]], 1
+    )
+    turned = np.tile(turned, (2, 1, 1))[:56]  # one window each; their mean is 0
+    assert measure_grid(tf.constant(turned[None], tf.float32)).numpy() == pytest.approx(
+        0.5, rel=1e-4
+    )
 
 
 def test_the_rate_rises_and_falls():

@@ -19,6 +19,7 @@ from style_transfer.optimization import job
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.schedule import Scale
 from style_transfer.pictures import images
+from style_transfer.server import worker
 
 TERMS = ("content", "style", "total_variation")
 
@@ -109,7 +110,9 @@ def build_pass(_model):
     return compute
 
 
+if __name__ in ("__main__", "__mp_main__"):  # the second in the process that paints for the page
+    job.build, apply.build, worker.load = build, build_pass, lambda: None
+
 if __name__ == "__main__":
-    job.build, apply.build = build, build_pass
     main.main()
     assert "tensorflow" not in sys.modules

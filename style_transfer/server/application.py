@@ -11,8 +11,8 @@ from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.server import assets, endpoints, pages
 from style_transfer.server.forms import FormError
-from style_transfer.server.security import Guard
 from style_transfer.server.ledger import QueueError, QuotaError
+from style_transfer.server.security import Guard
 
 MAX_BYTES = 24 * 2**20  # of a picture
 MAX_BODY = MAX_BYTES * 4 // 3 + 2**16  # of one in base64, which is the largest request

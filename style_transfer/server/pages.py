@@ -82,15 +82,15 @@ def shelf():
 
 @blueprint.get("/recipes/<name>")
 def recipe(name):
-    """Send the settings of a recipe, for the network that is to paint."""
+    """Send the settings of a recipe for the network that is to paint; of `none`, the defaults."""
     network = request.args.get("weights", "auto")
     if network not in forms.NAMED["weights"]:
         abort(404)
-    recipes = current_app.extensions["recipes"](weights.resolve(network))
+    recipes = {"none": {}} | current_app.extensions["recipes"](weights.resolve(network))
     if name not in recipes:
         raise LookupError("there is no such recipe")
-    values = {each: forms.to_json(value) for each, value in recipes[name].items()}
-    return jsonify({name: forms.to_json(FIELDS[name].default) for name in FIELDS} | values)
+    values = {each: field.default for each, field in FIELDS.items()} | recipes[name]
+    return jsonify({each: forms.to_json(value) for each, value in values.items()})
 
 
 def list_pictures(order):

@@ -66,7 +66,7 @@ class Chromium:
         os.close(theirs_in)
         os.close(theirs_out)
         self.pending = b""
-        self.requested = []  # addresses, while `Network.enable` holds
+        self.requested, self.complaints = [], []  # once `watch` was called
         self.number = 0
         self.session = None
         tabs = self.call("Target.getTargets")["targetInfos"]
@@ -98,10 +98,24 @@ class Chromium:
                 self.pending += data
             line, _, self.pending = self.pending.partition(b"\0")
             message = json.loads(line)
-            if message.get("method") == "Network.requestWillBeSent":
-                self.requested.append(message["params"]["request"]["url"])
+            self.note(message)
             if wanted(message):
                 return message
+
+    def watch(self):
+        """Note the addresses that are asked for, and what goes wrong in scripts and policies."""
+        for domain in ("Network", "Log", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def note(self, message):
+        """Keep what `watch` asked for."""
+        parameters = message.get("params", {})
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requested.append(parameters["request"]["url"])
+        elif message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(parameters["exceptionDetails"])
+        elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.complaints.append(parameters["entry"])
 
     def open(self, path, fragment=""):
         """Load a file, as a person does who opens it from the disk."""

@@ -4,6 +4,7 @@ Kills, signals, full disks and closed streams concern the files, the record, the
 console. All of these are the real ones here, in a process that starts in half a second.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from style_transfer.server import worker
 TERMS = ("content", "style", "total_variation")
 
 LARGE = 256  # pixels of its longer side
+SECONDS = "STAND_IN_SECONDS"  # for each step of a smaller one
 
 
 class StandIn:
@@ -57,7 +59,7 @@ class StandIn:
     @property
     def seconds(self):
         """A large image takes a second, so that a signal comes in the middle of a step."""
-        return 1.0 if max(self.values.shape) > LARGE else 0.004
+        return 1.0 if max(self.values.shape) > LARGE else float(os.environ.get(SECONDS, 0.004))
 
     def seconds_left(self, seconds):
         return seconds * (self.settings.epochs * self.settings.steps - self.step)

@@ -77,7 +77,15 @@ def read_setting(name, value):
         raise FormError(f"{name}: on the page, one of {', '.join(NAMED[name])}")
     if name == "size" and (type(value) is not int or not SIDES[0] <= value <= SIDES[1]):
         raise FormError(f"size: choose from {SIDES[0]} to {SIDES[1]} pixels")
-    return tuple(value) if isinstance(FIELDS[name].default, tuple) and is_list(value) else value
+    kind = FIELDS[name].metadata["kind"]
+    if isinstance(FIELDS[name].default, tuple) and is_list(value):
+        return tuple(to_kind(kind, each) for each in value)
+    return to_kind(kind, value)
+
+
+def to_kind(kind, value):
+    """Return a number as a float where one is wanted: scripts write 30.0 as 30, records do not."""
+    return float(value) if kind is float and type(value) is int else value
 
 
 def is_list(value):

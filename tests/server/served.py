@@ -85,9 +85,10 @@ class Server:
         place: a `Path`, the folder that it works in.
     """
 
-    def __init__(self, begin, place):
+    def __init__(self, begin, place, *arguments):
         self.place = place
-        self.process = begin(place, "web", "--no-open", "--output", "kept", program=STAND_IN)
+        words = ("web", "--no-open", "--output", "kept", *arguments)
+        self.process = begin(place, *words, program=STAND_IN)
         self.address = self.process.stdout.readline().strip()
         assert self.address, self.process.stderr.read()
         parts = urllib.parse.urlsplit(self.address)

@@ -171,9 +171,9 @@ def describe(order, *, with_curve=False):
     """Return what scripts are told of an order."""
     place = studio().ledger.place_of(order)
     facts = {name: getattr(order, name) for name in ("id", "title", "way", "state", "error")}
-    stood, taken = studio().progress.get(order.id), studio().store.frames(order)
+    stood = studio().progress.get(order.id)
     facts |= {"place": place, "stopping": order.id in studio().stopping}
-    facts |= {"frame": frames.epoch_of(taken[-1]) if taken else None}
+    facts |= {"frame": studio().store.last_epoch(order)}
     if not stood:
         if with_curve:
             rows = read_rows(studio().store.place(order.id))

@@ -99,5 +99,5 @@ def draw_curve(rows, step):
         A list of [step, total], at most `POINTS` long.
     """
     first = step - len(rows) + 1
-    points = [[first + index, row[-1]] for index, row in enumerate(rows)]
-    return [[at, float(f"{total:.4g}")] for at, total in choose(points, POINTS)]
+    chosen = choose(range(len(rows)), POINTS)
+    return [[first + index, float(f"{rows[index][-1]:.4g}")] for index in chosen]

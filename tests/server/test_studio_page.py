@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import standin
@@ -255,6 +256,11 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     assert "no picture" in complaint("text.txt", b"text")
     assert "not a picture" in complaint("junk.png", b"junk")
     assert set((server.place / "kept").rglob("*")) == before
+    page.choose_files("#content .drop input", server.place / "photo.png")
+    page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
+    page.choose_files("#content .drop input", tmp_path / "junk.png")  # the one before comes back
+    page.wait_until("document.querySelector('#content .trouble').textContent.includes('junk')")
+    page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
 
 
 def test_offline_and_back(page, server):
@@ -329,6 +335,30 @@ def test_nothing_is_wider_than_the_window(page, server, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
     server.ask("DELETE", f"/jobs/{waiting}")
     server.ask("POST", "/queue/go")
+
+
+@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_is_in_the_way_of_a_screen_reader(page, server, mode):
+    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
+    page.prefer(mode)
+    running, waiting = server.order(**LONG), server.order(**QUICK)
+    addresses = ["/", f"/jobs/{running}", f"/jobs/{waiting}"]
+    ended = [each for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"]
+    for address in (*addresses, *(f"/jobs/{each['id']}" for each in ended[:2])):
+        page.visit(f"http://127.0.0.1:{server.port}{address}")
+        page.wait_until("!!document.querySelector('#form').dataset.way")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
+        found = page.evaluate(
+            "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
+            ".filter(e => ['serious', 'critical'].includes(e.impact))"
+            ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
+        )
+        assert found == [], address
+    page.prefer("light")
+    for each in (running, waiting):
+        server.wait_until_ended(each)
 
 
 def test_all_of_it_by_keyboard(page, server):

@@ -73,12 +73,17 @@ export class Box {
   async put(arrived, adds) {
     this.complain("");
     const kept = adds && this.several ? this.pictures : [];
+    const before = this.pictures.filter((each) => each.id);
     const left = arrived.slice(0, MOST_STYLES - kept.length);
     left.forEach((each) => Object.assign(each, { share: 1 }));
     this.pictures = [...kept, ...left];
     this.draw();
     this.changed();
     await Promise.all(left.map((each) => this.load(each)));
+    if (this.pictures.length) return;
+    this.pictures = before; // what was to replace them cannot be used
+    this.draw();
+    this.changed();
   }
 
   async load(picture) {
@@ -134,7 +139,8 @@ export class Box {
       picture.share = Number(slider.value);
       this.changed();
     });
-    label.append("share", slider);
+    slider.title = "Its share of the style";
+    label.append(slider);
     return label;
   }
 }

@@ -5,8 +5,6 @@ import { Form } from "./form.js";
 import { say } from "./http.js";
 import { Shelf } from "./shelf.js";
 
-const NARROW = matchMedia("(max-width: 60rem)");
-
 const form = new Form(document.getElementById("form"), show);
 const easel = new Easel(document.getElementById("easel-place"), {
   changed: () => shelf.look(),
@@ -27,7 +25,7 @@ async function show({ id, title }) {
   document.title = `${title} · Style transfer`;
   await easel.show(id);
   shelf.look();
-  if (NARROW.matches) easel.section.scrollIntoView({ block: "start" });
+  scrollTo({ top: 0, behavior: "smooth" });
 }
 
 addEventListener("popstate", () => location.reload());

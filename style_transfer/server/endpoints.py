@@ -5,8 +5,6 @@ import binascii
 import dataclasses
 import functools
 import io
-import tempfile
-from pathlib import Path
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request, send_file
 from PIL import Image
@@ -97,11 +95,7 @@ def picture(identity):
 @blueprint.post("/pictures/settings")
 def read_settings():
     """Return the settings that a result carries, and which of its pictures are still kept."""
-    data = request.get_data()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "result.png")
-        path.write_bytes(data)
-        found = forms.read_result(path, studio().store)
+    found = forms.read_result(request.get_data(), studio().store)
     shares = found["settings"].pop("blend") or [1.0] * len(found["styles"])
     styles = [describe_picture(each, share) for each, share in zip(found["styles"], shares) if each]
     content = found["content"] and describe_picture(found["content"])

@@ -4,8 +4,6 @@ import json
 import math
 from dataclasses import dataclass
 
-from PIL import Image
-
 from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.networks import weights
@@ -141,8 +139,5 @@ def step_pace(order, network, store):
 
 def pass_pace(order, store):
     """Return the seconds that a pass took for each pixel, or None."""
-    result = store.result(order)
-    if order.way != INSTANT or not order.seconds or not result:
-        return None
-    with Image.open(result) as picture:
-        return order.seconds / math.prod(picture.size)
+    size = store.result_size(order) if order.way == INSTANT and order.seconds else None
+    return order.seconds / math.prod(size) if size else None

@@ -101,11 +101,11 @@ def clean(name):
     return text.rpartition(".")[0] or text or "picture"
 
 
-def read_result(path, store):
+def read_result(data, store):
     """Return what a `result.png` says of itself, for the form: no path of it is ever opened.
 
     Args:
-        path: of the file, as it was uploaded.
+        data: the bytes of the file.
         store: the `Store` that may still have its pictures.
 
     Returns:
@@ -114,7 +114,7 @@ def read_result(path, store):
     Raises:
         files.FileError: it carries no record, or one of another program.
     """
-    record, settings = records.read_image(path)
+    record, settings = records.read_bytes("that picture", data)
     way = INSTANT if record.get("command") == "apply" else WAYS[1]
     kept = {name: to_json(getattr(settings, name)) for name in FIELDS}
     for name, allowed in NAMED.items():

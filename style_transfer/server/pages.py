@@ -115,7 +115,7 @@ def on_easel(order):
         "stood": studio().progress.get(order.id),
         "is_ready": studio().is_ready,
         "epochs": [frames.epoch_of(each) for each in taken],
-        "has_picture": store.result(order) is not None,
+        "size": store.result_size(order),
         "can_continue": order.way == PAINTED and store.can_continue(order),
         "files": [name for name in ("progress.gif", "report.html") if (folder / name).is_file()],
         "command": list_words(order),

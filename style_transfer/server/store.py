@@ -158,6 +158,14 @@ class Store:
             return path
         return next(reversed(self.frames(order)), None)
 
+    def result_size(self, order):
+        """Return (width, height) of an order's picture, or None if there is nothing yet."""
+        path = self.result(order)
+        if path is None:
+            return None
+        with Image.open(path) as image:
+            return image.size
+
     def frames(self, order):
         """Return the paths of the snapshots of a painted order, in order."""
         return frames.find(self.place(order.id))

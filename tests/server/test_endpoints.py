@@ -4,11 +4,12 @@ import base64
 import errno
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
 from conftest import paint
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from served import QUICK, Site, make_order
 
 from style_transfer import files
@@ -230,6 +231,59 @@ def test_every_recipe_comes_with_all_that_it_sets(site):
     assert values["learning_rate"] == FIELDS["learning_rate"].default
     assert site.get("/recipes/none").json["style_weight"] == FIELDS["style_weight"].default
     assert site.get("/recipes/other").status_code == 404
+
+
+def make_result(path, **changed):
+    """Write a picture that says it was made by this program, with a record of the test's own."""
+    inputs = {role: {"path": "/etc/passwd", "sha256": "0" * 64} for role in ("content", "style")}
+    settings = {name: field.default for name, field in FIELDS.items()} | {"style_weight": 77.0}
+    record = {
+        "settings": settings,
+        "inputs": inputs,
+        "weights": {"name": "any", "sha256": "0" * 64},
+        "size": [64, 48],
+        "versions": {},
+        "terms": [],
+    } | changed
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Settings", json.dumps(record))
+    Image.new("RGB", (64, 48)).save(path, pnginfo=info)
+    return record
+
+
+def send_result(site, path):
+    data = path.read_bytes()
+    return site.open("POST", "/pictures/settings", data=data, content_type="image/png")
+
+
+def test_a_dropped_result_opens_no_file_that_it_names(site, tmp_path, monkeypatch):
+    record = make_result(tmp_path / "result.png")
+    names = {"init": "/etc/passwd", "weights": "/etc/shadow"}
+    make_result(tmp_path / "paths.png", settings=record["settings"] | names)
+    opened = []
+    sys.addaudithook(lambda event, values: event == "open" and opened.append(str(values[0])))
+    for name, missing in (("result.png", set()), ("paths.png", {"init", "weights"})):
+        answer = send_result(site, tmp_path / name)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json["content"], answer.json["styles"]) == (None, [])
+        assert answer.json["settings"]["style_weight"] == 77.0
+        assert FIELDS.keys() - answer.json["settings"].keys() == missing | {"blend"}
+        assert "/etc" not in answer.text
+    assert opened and not [each for each in opened if each.startswith("/etc/")]
+
+
+@pytest.mark.parametrize("settings", [{"size": "512"}, {"style_weight": -1}, {"steps": 10**400}])
+def test_a_dropped_result_of_nonsense_is_refused(site, tmp_path, settings):
+    record = make_result(tmp_path / "result.png")
+    make_result(tmp_path / "result.png", settings=record["settings"] | settings)
+    answer = send_result(site, tmp_path / "result.png")
+    assert answer.status_code == 400 and "record" in answer.json["error"]
+    assert str(tmp_path) not in answer.text and "/tmp/" not in answer.text
+
+
+def test_a_picture_without_a_record_has_no_settings(site, content):
+    answer = send_result(site, content)
+    assert answer.status_code == 400 and "record of settings" in answer.json["error"]
 
 
 def test_an_error_is_a_page_for_a_person_and_a_line_for_a_script(site):

@@ -1,6 +1,8 @@
 """The server as a process, and the one that paints: kills, restarts, the queue, the same bytes."""
 
+import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -95,12 +97,11 @@ def test_a_worker_that_dies_again_and_again_fails_with_a_reason(server):
     assert server.wait_until_ended(second)["state"] == "finished"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_the_server_ends_and_the_next_one_goes_on(server, begin, number):
+def test_the_server_is_killed_and_the_next_one_goes_on(server, begin):
     identity, waiting = server.order(**LONG), server.order(**QUICK)
     server.wait_for(identity, in_the_middle)
     worker = worker_of(server)
-    server.end(number)
+    server.end(signal.SIGKILL)
     worker.wait(10)  # it does not outlive the server
     again = Server(begin, server.place)
     assert again.headers["Cookie"].partition("=")[2] == server.headers["Cookie"].partition("=")[2]
@@ -199,3 +200,43 @@ def test_a_failure_has_its_reason_and_the_next_order_is_painted(server):
     (server.place / photo).write_bytes(kept)
     assert server.ask("POST", f"/jobs/{first}/resume")[0] == 200
     assert server.wait_until_ended(first)["state"] == "finished"
+
+
+def test_clients_that_are_slow_or_vanish_hold_nobody_up(server):
+    """More of them than the server has threads: half a request, and an answer never taken."""
+    identity = server.order("instant", size=64)
+    server.wait_until_ended(identity)
+    head = f"Host: 127.0.0.1:{server.port}\r\nCookie: {server.headers['Cookie']}\r\n"
+    upload = f"POST /pictures HTTP/1.1\r\n{head}Content-Type: image/png\r\nContent-Length: 9999\r\n"
+    begun = [f"GET / HTTP/1.1\r\n{head}", f"{upload}\r\nhalf a picture"]
+    begun += [f"GET /jobs/{identity}/result.png HTTP/1.1\r\n{head}\r\n"]
+    sockets = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+    for each, text in zip(sockets, begun * 10):
+        each.sendall(text.encode())
+    begin = time.monotonic()
+    assert server.ask("GET", "/jobs")[0] == 200
+    for each in sockets:
+        each.close()
+    assert server.ask("GET", "/jobs")[0] == 200
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs ulimit")
+def test_a_disk_that_is_full_while_it_paints_is_said_and_nothing_is_lost(begin, tmp_path):
+    """No file may have more than 200 kB: the checkpoint of the stand-in has 1.5 MB."""
+    place = make_pictures(tmp_path / "place")
+
+    def begin_limited(folder, *arguments, program):
+        limited = ("bash", "-c", 'ulimit -f 200; exec "$0" "$@"', *program)
+        return begin(folder, *arguments, program=limited)
+
+    limited = Server(begin_limited, place)
+    identity = limited.order(**QUICK)
+    order = limited.wait_until_ended(identity)
+    assert order["state"] == "failed" and "bytes needed" in order["error"]
+    assert limited.ask("GET", f"/jobs/{identity}/easel")[0] == 200
+    limited.end(signal.SIGKILL)
+    again = Server(begin, place)
+    assert again.ask("POST", f"/jobs/{identity}/resume")[0] == 200
+    assert again.wait_until_ended(identity)["state"] == "finished"
+    check_as_by_hand(again, identity)

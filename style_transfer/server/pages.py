@@ -112,7 +112,6 @@ def on_easel(order):
     taken = store.frames(order)
     return {
         "place": studio().ledger.place_of(order),
-        "stood": studio().progress.get(order.id),
         "is_ready": studio().is_ready,
         "epochs": [frames.epoch_of(each) for each in taken],
         "size": store.result_size(order),

@@ -10,7 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from style_transfer import files
 from style_transfer.pictures import images
@@ -221,8 +221,6 @@ def encode(pixels, kind, **options):
     """Return a Pillow image as the bytes of a file, with nothing but pixels in it."""
     buffer = io.BytesIO()
     pixels.info = {}  # neither a profile nor a text of the file that it came from
-    if kind == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
     pixels.save(buffer, kind, **options)
     return buffer.getvalue()
 

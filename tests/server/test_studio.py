@@ -3,12 +3,14 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import call
+from conftest import ROOT, call
 from served import LONG, QUICK, Server, make_pictures
 
 
@@ -41,6 +43,14 @@ def check_as_by_hand(server, identity):
 def in_the_middle(order):
     assert order["state"] in ("waiting", "running"), order
     return (order.get("epoch") or 0) >= 3
+
+
+def test_what_answers_never_loads_tensorflow():
+    program = (
+        "import sys; import style_transfer.commands.web, style_transfer.server.application;"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
 def test_a_painted_picture_is_the_command_lines(server):

@@ -108,8 +108,8 @@ export class Form {
       const found = await send("POST", "/estimate", this.request);
       if (number !== this.asked) return;
       const isSmaller = Math.max(found.width, found.height) < this.settings.size;
-      const size = `${found.width} × ${found.height} px${isSmaller ? ", all that the photo has" : ""}`;
-      say(this.cost, `${size} · about ${clock(found.seconds)} · ${(found.memory / 1e9).toFixed(1)} GB of memory`);
+      const size = `${found.width} × ${found.height} px${isSmaller ? ", the photo's own" : ""}`;
+      say(this.cost, `${size} · about ${clock(found.seconds)} · ${(found.memory / 1e9).toFixed(1)} GB`);
       say(this.trouble, found.problem ? `This ${found.problem}.` : "");
       this.predict.disabled = Boolean(found.problem) || !this.isReady;
     } catch (error) {

@@ -3,12 +3,14 @@
 The DevTools protocol: https://chromedevtools.github.io/devtools-protocol/
 """
 
+import base64
 import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,9 @@ class Chromium:
 
     def __init__(self, executable, profile):
         flags = ["--headless", "--disable-gpu", "--disable-dev-shm-usage"]
+        # A camera that shows a pattern, and nothing that asks, by itself, for anything elsewhere.
+        flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        flags += ["--disable-background-networking", "--disable-component-update"]
         if os.geteuid() == 0:  # as in a container: its sandbox does not start there
             flags.append("--no-sandbox")
         flags += [f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
@@ -61,6 +66,7 @@ class Chromium:
         os.close(theirs_in)
         os.close(theirs_out)
         self.pending = b""
+        self.requested, self.complaints = [], []  # once `watch` was called
         self.number = 0
         self.session = None
         tabs = self.call("Target.getTargets")["targetInfos"]
@@ -92,13 +98,33 @@ class Chromium:
                 self.pending += data
             line, _, self.pending = self.pending.partition(b"\0")
             message = json.loads(line)
+            self.note(message)
             if wanted(message):
                 return message
 
+    def watch(self):
+        """Note the addresses that are asked for, and what goes wrong in scripts and policies."""
+        for domain in ("Network", "Log", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def note(self, message):
+        """Keep what `watch` asked for."""
+        parameters = message.get("params", {})
+        if message.get("method") == "Network.requestWillBeSent":
+            self.requested.append(parameters["request"]["url"])
+        elif message.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(parameters["exceptionDetails"])
+        elif message.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.complaints.append(parameters["entry"])
+
     def open(self, path, fragment=""):
         """Load a file, as a person does who opens it from the disk."""
+        self.visit(path.absolute().as_uri() + fragment)
+
+    def visit(self, address):
+        """Load an address, as a person does who types it."""
         self.call("Page.navigate", url="about:blank")
-        self.call("Page.navigate", url=path.absolute().as_uri() + fragment)
+        self.call("Page.navigate", url=address)
         # The load may have ended before the answer to the command.
         self.evaluate(
             "new Promise(done => document.readyState == 'complete' ? done(0) : "
@@ -113,6 +139,60 @@ class Chromium:
         if "exceptionDetails" in outcome:
             raise RuntimeError(outcome["exceptionDetails"])
         return outcome["result"].get("value")
+
+    def wait_until(self, expression, seconds=30):
+        """Wait until a JavaScript expression is true; return its value."""
+        end = time.monotonic() + seconds
+        while not (value := self.evaluate(expression)):
+            assert time.monotonic() < end, f"never true: {expression}"
+            time.sleep(0.05)
+        return value
+
+    def click(self, selector):
+        """Click the middle of the first element that a selector finds, with the mouse."""
+        box = self.middle(selector)
+        place = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, **place)
+
+    def middle(self, selector):
+        """Return where the middle of the first element is that a selector finds, once in sight."""
+        return self.evaluate(
+            f"(() => {{ const found = document.querySelector({json.dumps(selector)});"
+            "found.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const box = found.getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        )
+
+    def choose_files(self, selector, *paths):
+        """Choose files in an input, as its dialog would."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(each) for each in paths])
+
+    def drop_files(self, selector, *paths):
+        """Drag files from outside onto an element, and drop them."""
+        box = self.middle(selector)
+        data = {"items": [], "files": [str(each) for each in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=box[0], y=box[1], data=data)
+
+    def resize(self, width, height, *, scale=1):
+        """Give the window a size in pixels of CSS, each so many pixels of the screen."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def prefer(self, mode):
+        """Let the user prefer `light` or `dark`."""
+        features = [{"name": "prefers-color-scheme", "value": mode}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def screenshot(self, path, *, whole=False):
+        """Save what is to be seen, or the whole page, as PNG."""
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)[
+            "data"
+        ]
+        Path(path).write_bytes(base64.b64decode(data))
 
     def press(self, key, code):
         """Press a key and let it go. `code`: its Windows virtual key code."""

@@ -144,6 +144,23 @@ def run_main(tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium; a page that is well-formed may still not move."""
+    pytest.importorskip("fcntl", reason="needs a system with pipes")
+    import chromium
+
+    executable = chromium.find()
+    if executable is None:
+        chromium.missing("no Chromium on this machine")
+    try:
+        tab = chromium.Chromium(executable, tmp_path_factory.mktemp("profile"))
+    except (RuntimeError, OSError) as error:
+        chromium.missing(f"{executable} does not start: {error}")
+    yield tab
+    tab.close()
+
+
 RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
 
 

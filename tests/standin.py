@@ -4,6 +4,7 @@ Kills, signals, full disks and closed streams concern the files, the record, the
 console. All of these are the real ones here, in a process that starts in half a second.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,10 +20,12 @@ from style_transfer.optimization import job
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.schedule import Scale
 from style_transfer.pictures import images
+from style_transfer.server import worker
 
 TERMS = ("content", "style", "total_variation")
 
 LARGE = 256  # pixels of its longer side
+SECONDS = "STAND_IN_SECONDS"  # for each step of a smaller one
 
 
 class StandIn:
@@ -56,7 +59,7 @@ class StandIn:
     @property
     def seconds(self):
         """A large image takes a second, so that a signal comes in the middle of a step."""
-        return 1.0 if max(self.values.shape) > LARGE else 0.004
+        return 1.0 if max(self.values.shape) > LARGE else float(os.environ.get(SECONDS, 0.004))
 
     def seconds_left(self, seconds):
         return seconds * (self.settings.epochs * self.settings.steps - self.step)
@@ -109,7 +112,9 @@ def build_pass(_model):
     return compute
 
 
+if __name__ in ("__main__", "__mp_main__"):  # the second in the process that paints for the page
+    job.build, apply.build, worker.load = build, build_pass, lambda: None
+
 if __name__ == "__main__":
-    job.build, apply.build = build, build_pass
     main.main()
     assert "tensorflow" not in sys.modules

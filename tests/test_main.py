@@ -99,11 +99,12 @@ def test_help_starts_with_two_examples_and_ends_with_all_commands(run_main):
     assert outcome.stdout.index("Examples:") < outcome.stdout.index("Common options:")
     assert outcome.stdout.count("python main.py --content") == 2
     commands = outcome.stdout.partition("\nCommands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["apply", "paint", "report", "sweep", "train"]
+    names = [line.split()[0] for line in commands]
+    assert names == ["apply", "paint", "report", "sweep", "train", "web"]
     assert run_main() == run_main("--help") == outcome
 
 
-@pytest.mark.parametrize("name", ["paint", "apply", "sweep", "report"])
+@pytest.mark.parametrize("name", ["paint", "apply", "sweep", "report", "web"])
 def test_every_command_has_help_with_an_example(run_main, name):
     outcome = run_main(name, "--help")
     assert outcome.returncode == 0

@@ -126,7 +126,11 @@ def read_text(path, key):
     Raises:
         files.FileError: the file is no PNG, or has no such entry.
     """
-    data = files.read(path, remedy="give a result.png of this program")
+    return find_text(path, files.read(path, remedy="give a result.png of this program"), key)
+
+
+def find_text(path, data, key):
+    """Return a text entry of the bytes of a PNG that is called `path`; raise as `read_text`."""
     try:
         image = Image.open(io.BytesIO(data), formats=("PNG",))
         image.load()  # the entry may come after the pixels

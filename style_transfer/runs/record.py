@@ -114,6 +114,11 @@ def read_image(path):
     return parse(path, images.read_text(path, "Settings"), working_folder="")
 
 
+def read_bytes(name, data):
+    """Read the record in the bytes of a `result.png`, whatever it is called; as `read_image`."""
+    return parse(name, images.find_text(name, data, "Settings"), working_folder="")
+
+
 def parse(path, text, **more):
     """Turn the text of a record into (record, settings); every value in it is checked."""
     try:

@@ -8,24 +8,6 @@ import pytest
 from conftest import paint
 from pages import HOSTILE, decode, write, write_sheet
 
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium; a page that is well-formed may still not move."""
-    pytest.importorskip("fcntl", reason="needs a system with pipes")
-    import chromium
-
-    executable = chromium.find()
-    if executable is None:
-        chromium.missing("no Chromium on this machine")
-    try:
-        tab = chromium.Chromium(executable, tmp_path_factory.mktemp("profile"))
-    except (RuntimeError, OSError) as error:
-        chromium.missing(f"{executable} does not start: {error}")
-    yield tab
-    tab.close()
-
-
 SHOWN = "[...document.querySelectorAll('#frames img')].filter(e => e.offsetParent)"
 EPOCHS = f"{SHOWN}.map(e => e.dataset.epoch).join()"
 TOTAL = "document.querySelector('.curve-total + dd').textContent"

@@ -1,0 +1,146 @@
+"""What comes from a browser, made into what the program knows: by whitelist, value by value."""
+
+import json
+
+from style_transfer import files
+from style_transfer.errors import SettingsError
+from style_transfer.feedforward.used import USED
+from style_transfer.runs import record as records
+from style_transfer.server.orders import INSTANT, PICTURE, WAYS
+from style_transfer.settings import FIELDS, STARTS, Settings
+
+#: Settings that may be the path of a file: from a page, only what is no path.
+NAMED = {"init": STARTS, "weights": ("auto", "compact", "imagenet")}
+MOST_STYLES = 8
+LONGEST_NAME = 80
+SIDES = (64, 4096)  # of what is painted
+
+
+class FormError(ValueError):
+    """A request holds what cannot be; says what, and what to do."""
+
+
+def read_order(values):
+    """Make what `Studio.submit` takes from the JSON of a request.
+
+    Args:
+        values: `{"way", "content": {"id", "name"}, "styles": [{"id", "name", "share"}],
+            "settings": {name: value}}`.
+
+    Raises:
+        FormError: it holds something else.
+    """
+    try:
+        way, content, styles = values["way"], values["content"], values["styles"]
+        given = values.get("settings", {})
+        pictures = [content, *styles]
+        ids = [each["id"] for each in pictures]
+        names = tuple(clean(each.get("name", "")) for each in pictures)
+        shares = tuple(float(each.get("share", 1)) for each in styles)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FormError("choose a photo and a painting") from None
+    if way not in WAYS or not all(
+        isinstance(each, str) and PICTURE.fullmatch(each) for each in ids
+    ):
+        raise FormError("choose a photo and a painting")
+    if not 1 <= len(styles) <= MOST_STYLES:
+        raise FormError(f"choose one painting, or up to {MOST_STYLES}")
+    if len(styles) > 1:
+        given = given | {"blend": shares}
+    settings = read_settings(given, way)
+    if settings.blend and not any(settings.blend):
+        raise FormError("all shares of the paintings are 0; give one of them more")
+    pair = {"content": ids[0], "styles": tuple(ids[1:]), "names": names}
+    return {"way": way, "settings": settings, **pair}
+
+
+def read_settings(given, way):
+    """Make `Settings` of values by name; raise FormError for what is no setting of a page."""
+    if not isinstance(given, dict):
+        raise FormError("the settings are no table")
+    kept = FIELDS.keys() & (set(USED) if way == INSTANT else FIELDS.keys())
+    values = {}
+    for name, value in given.items():
+        if name not in FIELDS:
+            raise FormError(f"there is no setting {files.printable(name)[:LONGEST_NAME]}")
+        if name in kept:
+            values[name] = read_setting(name, value)
+    try:
+        return Settings(**values)
+    except SettingsError as error:
+        raise FormError(str(error)) from None
+
+
+def read_setting(name, value):
+    """Give a value of JSON the type of a setting."""
+    if name in NAMED and value not in NAMED[name]:
+        raise FormError(f"{name}: on the page, one of {', '.join(NAMED[name])}")
+    if name == "size" and (type(value) is not int or not SIDES[0] <= value <= SIDES[1]):
+        raise FormError(f"size: choose from {SIDES[0]} to {SIDES[1]} pixels")
+    kind = FIELDS[name].metadata["kind"]
+    if isinstance(FIELDS[name].default, tuple) and is_list(value):
+        return tuple(to_kind(kind, each) for each in value)
+    return to_kind(kind, value)
+
+
+def to_kind(kind, value):
+    """Return a number as a float where one is wanted: scripts write 30.0 as 30, records do not."""
+    return float(value) if kind is float and type(value) is int else value
+
+
+def is_list(value):
+    """Tell whether a value is a list of plain values."""
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(each, (str, int, float)) for each in value
+    )
+
+
+def clean(name):
+    """Return the name of a picture without its ending, fit to be shown; never used as a path."""
+    text = files.printable(str(name))[:LONGEST_NAME].replace("_", " ")
+    return text.rpartition(".")[0] or text or "picture"
+
+
+def read_result(data, store):
+    """Return what a `result.png` says of itself, for the form: no path of it is ever opened.
+
+    Args:
+        data: the bytes of the file.
+        store: the `Store` that may still have its pictures.
+
+    Returns:
+        `{"way", "settings", "content", "styles"}`: ids of the pictures, None for one not kept.
+
+    Raises:
+        files.FileError: it carries no record, or one of another program.
+    """
+    record, settings = records.read_bytes("that picture", data)
+    way = INSTANT if record.get("command") == "apply" else WAYS[1]
+    kept = {name: to_json(getattr(settings, name)) for name in FIELDS}
+    for name, allowed in NAMED.items():
+        if kept[name] not in allowed:
+            del kept[name]
+    roles = {role: store.identify(each["sha256"]) for role, each in record["inputs"].items()}
+    styles = [each for role, each in roles.items() if role.split()[0] == "style"]
+    return {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
+
+
+def to_json(value):
+    """Return a setting's value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def describe_settings(settings):
+    """Return settings, by name, as the form takes them."""
+    return {name: to_json(getattr(settings, name)) for name in FIELDS}
+
+
+def parse_json(data):
+    """Return the table that a request's JSON is; raise FormError if it is none."""
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise FormError("the request is no table of JSON")
+    return values

@@ -1,0 +1,157 @@
+"""The page: what to paint, the easel with one order on it, the queue and the history."""
+
+from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request
+
+from style_transfer.feedforward.used import USED
+from style_transfer.networks import weights
+from style_transfer.reports import frames, provenance
+from style_transfer.server import forms
+from style_transfer.server.endpoints import ORDER, conditional, describe_picture, studio
+from style_transfer.server.orders import INSTANT, PAINTED, RUNNING, WAITING
+from style_transfer.settings import FIELDS, VERSION, Settings
+
+SIZES = (256, 384, 512, 768, 1024, 1536, 2048)
+#: Settings that the page shows at once; `blend` is by the paintings; the others are under a fold.
+FRONT = ("size", "strength", "style_weight", "style_scale", "tv_weight", "preserve_color", "blend")
+RECENT = 60  # orders of the history that are shown unless all are asked for
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/enter")
+def enter():
+    """Let in who has the token, with a cookie, and send them on from a page of our own.
+
+    Not by a redirect: where the address was opened from another page or a file, the browser would
+    not send the new cookie along.
+    """
+    guard = current_app.extensions["guard"]
+    if not guard.matches(request.args.get("token", "")):
+        abort(403, "Open the address that the terminal printed: it has the key to this page.")
+    return guard.let_in(make_response(render_template("enter.html")))
+
+
+@blueprint.get("/")
+def home():
+    """Show the page with nothing on the easel."""
+    return show(None)
+
+
+@blueprint.get(ORDER)
+def show_order(identity):
+    """Show the page with an order on the easel, and its pictures and settings in the form."""
+    return show(studio().ledger.get(identity))
+
+
+def show(order):
+    """Show the page."""
+    settings = order.settings if order else Settings()
+    pictures = list_pictures(order) if order else {"content": None, "styles": []}
+    return render_template(
+        "studio.html",
+        order=order,
+        version=VERSION,
+        way=order.way if order else INSTANT,
+        values=forms.describe_settings(settings),
+        pictures=pictures,
+        fields=FIELDS,
+        front=FRONT,
+        in_one_pass=USED,
+        named=forms.NAMED,
+        sizes=sorted({*SIZES, settings.size}),
+        samples=current_app.extensions["samples"],
+        recipes=sorted(current_app.extensions["recipes"]("compact")),
+        **on_easel(order),
+        **on_shelf(order and order.id),
+    )
+
+
+@blueprint.get(f"{ORDER}/easel")
+def easel(identity):
+    """Send what the easel shows of an order."""
+    order = studio().ledger.get(identity)
+    return render_template("easel.html", order=order, **on_easel(order))
+
+
+@blueprint.get("/shelf")
+def shelf():
+    """Send the queue and the history."""
+    current = request.args.get("current", "")
+    return conditional(make_response(render_template("shelf.html", **on_shelf(current))))
+
+
+@blueprint.get("/recipes/<name>")
+def recipe(name):
+    """Send the settings of a recipe for the network that is to paint; of `none`, the defaults."""
+    network = request.args.get("weights", "auto")
+    if network not in forms.NAMED["weights"]:
+        abort(404)
+    recipes = {"none": {}} | current_app.extensions["recipes"](weights.resolve(network))
+    if name not in recipes:
+        raise LookupError("there is no such recipe")
+    values = {each: field.default for each, field in FIELDS.items()} | recipes[name]
+    return jsonify({each: forms.to_json(value) for each, value in values.items()})
+
+
+def list_pictures(order):
+    """Return what the form knows of an order's pictures; None for a photo that is gone."""
+    shares = order.settings.blend or (1.0,) * len(order.styles)
+    kept = studio().store
+    styles = [
+        describe_picture(each, share) for each, share in zip(order.styles, shares) if kept.has(each)
+    ]
+    content = describe_picture(order.content) if kept.has(order.content) else None
+    return {"content": content, "styles": styles}
+
+
+def on_easel(order):
+    """Return what the easel shows of an order besides itself."""
+    if order is None:
+        return {}
+    store, folder = studio().store, studio().store.place(order.id)
+    taken = store.frames(order)
+    return {
+        "place": studio().ledger.place_of(order),
+        "is_ready": studio().is_ready,
+        "epochs": [frames.epoch_of(each) for each in taken],
+        "size": store.result_size(order),
+        "can_continue": order.way == PAINTED and store.can_continue(order),
+        "files": [name for name in ("progress.gif", "report.html") if (folder / name).is_file()],
+        "command": list_words(order),
+        "changed": [
+            provenance.explain(name, value)
+            for name, value in forms.describe_settings(order.settings).items()
+            if provenance.is_changed(name, value)
+        ],
+    }
+
+
+def list_words(order):
+    """List the words, quoted, of the command that makes the picture of an order again."""
+    roles = ["content", "style", *(f"style {number}" for number in range(2, len(order.names)))]
+    paths = [studio().store.path(each) for each in (order.content, *order.styles)]
+    settings = forms.describe_settings(order.settings)
+    if order.way == INSTANT:
+        settings = {name: settings[name] for name in USED}
+    record = {
+        "inputs": {role: {"path": str(path)} for role, path in zip(roles, paths)},
+        "settings": settings,
+    }
+    python, main, *rest = provenance.list_words(record)
+    return [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
+
+
+def on_shelf(current):
+    """Return what the queue and the history show."""
+    ended, used = studio().ledger.ended(), studio().store.count_bytes()
+    return {
+        "current": current,
+        "running": studio().ledger.listed(RUNNING),
+        "waiting": studio().ledger.listed(WAITING),
+        "ended": ended if "all" in request.args else ended[:RECENT],
+        "count": len(ended),
+        "oldest": [each.id for each in ended[-5:]],
+        "is_paused": studio().is_paused,
+        "used": used,
+        "quota": current_app.extensions["quota"],
+    }

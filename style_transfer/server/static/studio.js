@@ -1,0 +1,31 @@
+// The page: form, easel, shelf, and what each tells the others.
+
+import { Easel } from "./easel.js";
+import { Form } from "./form.js";
+import { say } from "./http.js";
+import { Shelf } from "./shelf.js";
+
+const form = new Form(document.getElementById("form"), show);
+const easel = new Easel(document.getElementById("easel-place"), {
+  changed: () => shelf.look(),
+  paint: () => {
+    form.way = "painted";
+    return form.order();
+  },
+});
+const shelf = new Shelf(
+  document.getElementById("shelf-place"),
+  () => easel.id,
+  (message) => say(document.getElementById("trouble"), message),
+);
+
+// Put a new order on the easel; its address is that of the page from now on.
+async function show({ id, title }) {
+  history.pushState(null, "", `/jobs/${id}`);
+  document.title = `${title} · Style transfer`;
+  await easel.show(id);
+  shelf.look();
+  scrollTo({ top: 0, behavior: "smooth" });
+}
+
+addEventListener("popstate", () => location.reload());

@@ -1,0 +1,398 @@
+"""The page in a browser, as a person uses it: choose, Predict, watch, stop, compare, come back."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import standin
+from conftest import call, paint
+from PIL import Image
+from served import LONG, QUICK, Server, make_pictures
+
+STATE = "document.querySelector('#easel').dataset.state"
+SHOWN = "document.querySelector('#shown')"
+UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
+
+
+class Place:
+    """Starts servers in one folder, which all end with it."""
+
+    def __init__(self, folder):
+        self.folder, self.processes = make_pictures(folder), []
+
+    def begin(self, folder, *arguments, program):
+        pipe = subprocess.PIPE
+        command = [*program, *arguments]
+        # The page looks about once a second, and each epoch should be there as long.
+        streams = {"stdout": pipe, "stderr": pipe, "text": True}
+        env = os.environ | {standin.SECONDS: "0.025"}
+        process = subprocess.Popen(command, cwd=folder, env=env, **streams)
+        self.processes.append(process)
+        return process
+
+    def serve(self, *arguments):
+        return Server(self.begin, self.folder, *arguments)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    found = Place(tmp_path_factory.mktemp("page") / "place")
+    yield found
+    for process in found.processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(place):
+    return place.serve()
+
+
+@pytest.fixture
+def page(browser, server):
+    """The tab, at the page, nothing chosen."""
+    browser.resize(1280, 900)
+    browser.watch()
+    enter(browser, server)
+    browser.evaluate("sessionStorage.clear()")
+    browser.visit(f"http://127.0.0.1:{server.port}/")
+    browser.requested.clear()
+    browser.complaints.clear()
+    return browser
+
+
+def enter(page, server):
+    """Open the address that was printed."""
+    page.visit(server.address)
+    page.wait_until("location.pathname == '/' && document.readyState == 'complete'")
+
+
+def choose(page, server, way="painted", **settings):
+    """Choose the two pictures, the way and settings."""
+    for role, name in (("content", "photo.png"), ("style", "painting.png")):
+        page.choose_files(f"#{role} .drop input", server.place / name)
+    page.evaluate(f"document.querySelector('[name=way][value={way}]').click()")
+    page.evaluate(
+        f"Object.entries({json.dumps(settings)}).forEach(([name, value]) => {{"
+        "const control = document.getElementById(name);"
+        "if (control.tagName == 'SELECT' && ![...control.options].some(e => e.value == value))"
+        " control.add(new Option(value, value)); control.value = value;"
+        "control.dispatchEvent(new Event('input', {bubbles: true})); })"
+    )
+    page.wait_until("!document.getElementById('predict').disabled")
+
+
+def predict(page):
+    """Press the button; return the id of the order on the easel."""
+    page.click("#predict")
+    page.wait_until("location.pathname.startsWith('/jobs/')")
+    return page.evaluate("location.pathname").rpartition("/")[2]
+
+
+def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
+    choose(page, server, **QUICK | {"epochs": 12, "steps": 10, "patience": 0})
+    tiles = "[...document.querySelectorAll('.tile img')]"
+    page.wait_until(f"{tiles}.length == 2 && {tiles}.every(e => e.complete && e.naturalWidth > 30)")
+    page.wait_until("/64 × 48 px · about \\d+ s · [\\d.]+ GB/.test(cost.textContent)")
+    page.evaluate(
+        "window.seen = new Set(); window.watching = setInterval(() => {"
+        f"const shown = {SHOWN}; if (shown) seen.add(new URL(shown.src).pathname) }}, 5)"
+    )
+    identity = predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    frames = [each for each in page.evaluate("[...seen]") if "/frames/" in each]
+    assert len(frames) >= 2, "the preview did not change"
+    page.wait_until(f"{SHOWN}.complete && {SHOWN}.naturalWidth == 64")
+    outcome = call(server.place, *server.words(identity), "-o", "by-hand")
+    assert outcome.returncode == 0, outcome.stderr
+    fetched = page.evaluate(
+        f"fetch({SHOWN}.src).then(e => e.arrayBuffer()).then(e => [...new Uint8Array(e)])"
+    )
+    assert bytes(fetched) == (server.place / "by-hand" / "result.png").read_bytes()
+    own = f"http://127.0.0.1:{server.port}/"
+    assert [each for each in page.requested if not each.startswith((own, "blob:", "data:"))] == []
+    assert page.complaints == []
+
+
+def test_before_and_after_and_the_epochs(page, server):
+    identity = server.order(**QUICK)
+    server.wait_until_ended(identity)
+    page.visit(f"http://127.0.0.1:{server.port}/jobs/{identity}")
+    page.wait_until(f"{STATE} == 'finished' && {SHOWN}.complete")
+    cut = "getComputedStyle(document.getElementById('before')).clipPath"
+    assert page.evaluate(cut) == "inset(0px 100% 0px 0px)"
+    page.evaluate("compare.focus()")
+    page.press("End", 35)
+    page.wait_until(f"{cut} == 'inset(0px 0% 0px 0px)' || {cut} == 'inset(0px)'")
+    page.click(".canvas")  # by hand, on the picture: the middle of it
+    page.wait_until("Math.abs(compare.value - 50) < 1")
+    page.evaluate("slider.focus()")
+    page.press("ArrowLeft", 37)
+    page.wait_until(f"{SHOWN}.src.endsWith('/frames/1.png')")
+    assert page.evaluate("position.textContent") == "1 of 2"
+    page.press("ArrowRight", 39)
+    page.wait_until(f"{SHOWN}.src.endsWith('/result.png')")
+    assert page.evaluate("document.querySelector('a.primary').getAttribute('href')").endswith(
+        f"{identity}/result.png?save"
+    )
+
+
+def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
+    choose(page, server, **LONG)
+    identity = predict(page)
+    page.wait_until(UNDER_WAY)
+    page.call("Page.reload")
+    page.wait_until(
+        f"document.readyState == 'complete' && document.querySelector('#easel') && {STATE}"
+    )
+    assert page.evaluate("location.pathname") == f"/jobs/{identity}"
+    assert page.evaluate("epochs.value") == str(LONG["epochs"])  # the form has its settings
+    assert page.evaluate("document.querySelectorAll('.tile').length") == 2
+    page.wait_until(f"{STATE} == 'finished'")
+    assert page.evaluate(f"{SHOWN}.naturalWidth") == 64
+
+
+def test_stop_keeps_the_picture_and_go_on_finishes_it(page, server):
+    choose(page, server, **LONG)
+    identity = predict(page)
+    page.wait_until(UNDER_WAY)
+    page.click("[data-action=stop]")
+    page.wait_until(f"{STATE} == 'stopped'")
+    page.wait_until(f"{SHOWN}.naturalWidth == 64")
+    assert "Stopped after epoch" in page.evaluate("easel.textContent")
+    page.click("[data-action=resume]")
+    page.wait_until(f"{STATE} == 'finished'")
+    assert server.look(identity)["frame"] == LONG["epochs"]
+
+
+def test_instant_first_then_painted_from_there(page, server):
+    choose(page, server, "instant", size=64)
+    first = predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    page.click("[data-action=paint]")
+    page.wait_until(f"location.pathname != '/jobs/{first}'")
+    page.wait_until(f"{STATE} == 'finished'")
+    assert page.evaluate("document.querySelector('#easel').dataset.way") == "painted"
+    page.wait_until(f"document.querySelectorAll('.history a')[1]?.pathname == '/jobs/{first}'")
+    page.evaluate("history.back()")
+    page.wait_until(f"location.pathname == '/jobs/{first}' && document.readyState == 'complete'")
+
+
+def test_what_another_tab_orders_appears(page, server):
+    server.ask("POST", "/queue/pause")
+    ids = [server.order(**QUICK) for _ in range(2)]
+    queue = "[...document.querySelectorAll('.queue a')].map(e => e.pathname.split('/')[2]).join()"
+    page.wait_until(f"{queue} == '{','.join(ids)}'")
+    page.click(".queue li:nth-child(2) [data-move='-1']")
+    page.wait_until(f"{queue} == '{','.join(reversed(ids))}'")
+    page.click(f"[data-remove='{ids[0]}']")
+    page.wait_until(f"{queue} == '{ids[1]}'")
+    assert "paused" in page.evaluate("shelf.textContent")
+    page.click("[data-queue=go]")
+    page.wait_until(f"!!document.querySelector('.history a[href$=\"{ids[1]}\"]')")
+    assert server.wait_until_ended(ids[1])["state"] == "finished"
+
+
+def test_drop_and_paste(page, server):
+    page.drop_files("#content", server.place / "photo.png")
+    page.wait_until("document.querySelectorAll('#content .tile:not(.busy)').length == 1")
+    data = (server.place / "painting.png").read_bytes()
+    x, y = page.middle("#style")
+    page.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    page.evaluate(
+        f"(() => {{ const data = new DataTransfer();"
+        f"data.items.add(new File([new Uint8Array({list(data)})], 'a.png', {{type: 'image/png'}}));"
+        "window.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data})); })()"
+    )
+    page.wait_until("document.querySelectorAll('#style .tile:not(.busy)').length == 1")
+    page.drop_files("#content", server.place / "painting.png")  # in the place of what is there
+    page.wait_until("document.querySelector('#content .tile img')?.alt == 'painting'")
+    assert page.evaluate("document.querySelectorAll('#content .tile').length") == 1
+    page.drop_files("#style", server.place / "photo.png", server.place / "painting.png")
+    page.wait_until("document.querySelectorAll('#style .tile:not(.busy) .share').length == 3")
+
+
+def test_a_photo_of_a_phone_is_upright(page, server, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(paint(tmp_path / "a.png", 1)).save(tmp_path / "phone.jpg", exif=exif)
+    page.choose_files("#content .drop input", tmp_path / "phone.jpg")
+    image = "document.querySelector('#content .tile:not(.busy) img')"
+    page.wait_until(
+        f"{image}?.complete && {image}.naturalWidth == 48 && {image}.naturalHeight == 64"
+    )
+
+
+def test_a_result_brings_its_settings_back(page, server):
+    identity = server.order(**QUICK, style_weight=77.0, preserve_color="luminance")
+    server.wait_until_ended(identity)
+    page.drop_files("#shelf-place", server.folder(identity) / "result.png")
+    page.wait_until("style_weight.value == '77'")
+    for name, value in (("epochs", "2"), ("preserve_color", "luminance"), ("init", "content")):
+        assert page.evaluate(f"document.getElementById('{name}').value") == value
+    page.wait_until("!document.getElementById('predict').disabled")  # it has the pictures, too
+    assert page.evaluate("document.querySelector('#content .tile img').alt") == "photo"
+    second = predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    first = (server.folder(identity) / "result.png").read_bytes()
+    assert (server.folder(second) / "result.png").read_bytes() == first
+
+
+def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
+    def complaint(name, data):
+        (tmp_path / name).write_bytes(data)
+        page.choose_files("#content .drop input", tmp_path / name)
+        text = page.wait_until("document.querySelector('#content .trouble').textContent")
+        assert page.evaluate("document.querySelectorAll('#content .tile').length") == 0
+        return text
+
+    before = set((server.place / "kept").rglob("*"))
+    assert "60 MB" in complaint("large.tiff", b"II*\0" + bytes(60 * 2**20))
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+    assert "megapixels" in complaint("bomb.png", (tmp_path / "bomb.png").read_bytes())
+    assert "no picture" in complaint("text.txt", b"text")
+    assert "not a picture" in complaint("junk.png", b"junk")
+    assert set((server.place / "kept").rglob("*")) == before
+    page.choose_files("#content .drop input", server.place / "photo.png")
+    page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
+    page.choose_files("#content .drop input", tmp_path / "junk.png")  # the one before comes back
+    page.wait_until("document.querySelector('#content .trouble').textContent.includes('junk')")
+    page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
+
+
+def test_offline_and_back(page, server):
+    choose(page, server, **LONG)
+    predict(page)
+    page.wait_until(UNDER_WAY)
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.call("Network.emulateNetworkConditions", offline=True, **network)
+    page.wait_until("!offline.hidden")
+    page.call("Network.emulateNetworkConditions", offline=False, **network)
+    page.wait_until(f"{STATE} == 'finished' && offline.hidden")
+
+
+def test_a_server_that_is_killed_and_started_again_is_gone_on_with(browser, place):
+    other = Place(place.folder.parent / "other")
+    place.processes = place.processes + other.processes
+    first = other.serve()
+    try:
+        browser.watch()
+        enter(browser, first)
+        choose(browser, first, **LONG)
+        identity = predict(browser)
+        browser.wait_until(UNDER_WAY)
+        first.end(signal.SIGKILL)
+        browser.wait_until("!offline.hidden")
+        second = other.serve("--port", str(first.port))
+        browser.wait_until(f"{STATE} == 'finished' && offline.hidden")
+        assert second.look(identity)["frame"] == LONG["epochs"]
+    finally:
+        for process in other.processes:
+            process.kill()
+            process.communicate()
+
+
+def test_another_page_cannot_ask_for_anything(page, server):
+    """Of this machine, and with the cookie in the browser: it is of the strictest kind."""
+    before = set((server.place / "kept").rglob("*"))
+    page.visit("data:text/html,<h1>elsewhere</h1>")
+    address = f"http://127.0.0.1:{server.port}"
+    for kind in ("text/plain", "application/json"):
+        page.evaluate(
+            f"fetch('{address}/pictures', {{method: 'POST', mode: 'no-cors',"
+            f"credentials: 'include', headers: {{'Content-Type': '{kind}'}},"
+            'body: \'{"sample": "waves"}\'})'
+            ".catch(() => 0).then(() => 0)"
+        )
+    read = (
+        f"fetch('{address}/jobs', {{credentials: 'include'}}).then(e => e.text(), e => 'refused')"
+    )
+    assert page.evaluate(read) == "refused"
+    framed = (
+        f"new Promise(done => {{ const frame = document.createElement('iframe'); frame.src = "
+        f"'{address}/'; frame.onload = () => {{ try {{ done(frame.contentDocument.title) }} catch "
+        "{ done('closed') } }; document.body.append(frame) })"
+    )
+    assert page.evaluate(framed) in ("closed", "", None)
+    assert set((server.place / "kept").rglob("*")) == before
+
+
+@pytest.mark.parametrize("width", [320, 390, 800, 1280])
+def test_nothing_is_wider_than_the_window(page, server, width):
+    server.ask("POST", "/queue/pause")
+    waiting = server.order(**QUICK)
+    ended = next(
+        each["id"] for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"
+    )
+    page.resize(width, 800)
+    for address in ("/", f"/jobs/{waiting}", f"/jobs/{ended}"):
+        page.visit(f"http://127.0.0.1:{server.port}{address}")
+        page.wait_until("document.querySelector('#form').dataset.way")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    server.ask("DELETE", f"/jobs/{waiting}")
+    server.ask("POST", "/queue/go")
+
+
+@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_nothing_is_in_the_way_of_a_screen_reader(page, server, mode):
+    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
+    page.prefer(mode)
+    running, waiting = server.order(**LONG), server.order(**QUICK)
+    addresses = ["/", f"/jobs/{running}", f"/jobs/{waiting}"]
+    ended = [each for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"]
+    for address in (*addresses, *(f"/jobs/{each['id']}" for each in ended[:2])):
+        page.visit(f"http://127.0.0.1:{server.port}{address}")
+        page.wait_until("!!document.querySelector('#form').dataset.way")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
+        found = page.evaluate(
+            "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
+            ".filter(e => ['serious', 'critical'].includes(e.impact))"
+            ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
+        )
+        assert found == [], address
+    page.prefer("light")
+    for each in (running, waiting):
+        server.wait_until_ended(each)
+
+
+def test_all_of_it_by_keyboard(page, server):
+    choose(page, server, "instant", size=64)
+    page.evaluate("document.querySelector('[name=way]:checked').focus()")
+    page.press("ArrowRight", 39)
+    assert page.evaluate("new FormData(form).get('way')") == "painted"
+    page.evaluate("document.querySelector('.slider[data-for=style_weight]').focus()")
+    page.press("Home", 36)
+    assert page.evaluate("style_weight.value") == "3"
+    page.press("End", 35)
+    assert page.evaluate("style_weight.value") == "300"
+    reached = page.evaluate(
+        "[...document.querySelectorAll('a, button, input, select, summary')].filter(e => "
+        "e.offsetParent && e.tabIndex < 0).length"
+    )
+    assert reached == 0
+
+
+def test_a_photo_by_camera(page, server):
+    page.wait_until("!document.querySelector('.camera').hidden")
+    page.click(".camera")
+    page.wait_until("document.querySelector('video').videoWidth > 0")
+    page.click(".take")
+    page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.naturalWidth > 100")
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+
+
+def test_the_report_cannot_reach_the_page(page, server):
+    identity = server.order(**QUICK)
+    server.wait_until_ended(identity)
+    page.visit(f"http://127.0.0.1:{server.port}/jobs/{identity}/report.html")
+    page.wait_until("!!document.querySelector('#frames img')")
+    assert page.evaluate("slider.max") == "2"  # its own script runs
+    reach = "fetch('/jobs').then(e => e.status, e => 'refused')"
+    assert page.evaluate(reach) == "refused"
+    assert page.evaluate("origin") == "null"

@@ -1,0 +1,104 @@
+"""How the page bears many requests while it paints: `tools/load.py ADDRESS`, as `web` prints it.
+
+Orders a picture, watches it paint for a while, then does the same while asking for its status as
+often as is wanted, and prints the times of the answers and the pace of both halves.
+"""
+
+import argparse
+import http.client
+import json
+import statistics
+import threading
+import time
+import urllib.parse
+
+THREADS = 8
+PICTURE = {"way": "painted", "settings": {"size": 512, "epochs": 100, "steps": 10, "patience": 0}}
+
+
+class Client:
+    """A connection that is kept, with the key of the page."""
+
+    def __init__(self, address):
+        parts = urllib.parse.urlsplit(address)
+        token = urllib.parse.parse_qs(parts.query)["token"][0]
+        self.connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+        self.headers = {
+            "Cookie": f"style-transfer-{parts.port}={token}",
+            "Origin": f"http://{parts.netloc}",
+            "Content-Type": "application/json",
+        }
+
+    def ask(self, method, path, values=None):
+        """Return what an answer holds; raise RuntimeError if it is none that was hoped for."""
+        body = json.dumps(values or {}) if method == "POST" else None
+        self.connection.request(method, path, body, self.headers)
+        answer = self.connection.getresponse()
+        data = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{path}: {answer.status} {data[:200]}")
+        return json.loads(data) if data else None
+
+
+def order(client):
+    """Order a picture of the samples; return its id once it is being painted."""
+    ids = [client.ask("POST", "/pictures", {"sample": name}) for name in ("temple", "waves")]
+    values = PICTURE | {"content": ids[0], "styles": ids[1:]}
+    identity = client.ask("POST", "/jobs", values)["id"]
+    while not client.ask("GET", f"/jobs/{identity}.json").get("step"):
+        time.sleep(0.5)
+    return identity
+
+
+def measure_pace(client, identity, seconds):
+    """Return the steps a second that the painting makes."""
+    first, begin = client.ask("GET", f"/jobs/{identity}.json")["step"], time.monotonic()
+    time.sleep(seconds)
+    last = client.ask("GET", f"/jobs/{identity}.json")["step"]
+    return (last - first) / (time.monotonic() - begin)
+
+
+def press(address, path, rate, seconds, times, errors):
+    """Ask for a path, so many times a second; note how long each answer took."""
+    client, begin = Client(address), time.monotonic()
+    for number in range(int(rate * seconds)):
+        time.sleep(max(0, begin + number / rate - time.monotonic()))
+        sent = time.monotonic()
+        try:
+            client.ask("GET", path)
+        except (RuntimeError, OSError, http.client.HTTPException) as error:
+            errors.append(error)
+        times.append(time.monotonic() - sent)
+
+
+def main():
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address")
+    parser.add_argument("--rate", type=float, default=200, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=10)
+    given = parser.parse_args()
+    client, times, errors = Client(given.address), [], []
+    identity = order(client)
+    measure_pace(client, identity, 3)  # warms up
+    alone = measure_pace(client, identity, given.seconds)
+    rest = (given.rate / THREADS, given.seconds, times, errors)
+    path = f"/jobs/{identity}.json"
+    threads = [
+        threading.Thread(target=press, args=(given.address, path, *rest)) for _ in range(THREADS)
+    ]
+    for each in threads:
+        each.start()
+    pressed = measure_pace(client, identity, given.seconds)
+    for each in threads:
+        each.join()
+    after = measure_pace(client, identity, given.seconds)
+    client.ask("POST", f"/jobs/{identity}/stop")
+    quantiles = statistics.quantiles(times, n=100)
+    print(f"{len(times)} requests, {len(errors)} errors {errors[:1]}")
+    print(f"median {1000 * quantiles[49]:.1f} ms, 95 %: {1000 * quantiles[94]:.1f} ms")
+    print(f"steps a second: {alone:.2f} before, {pressed:.2f} meanwhile, {after:.2f} after")
+
+
+if __name__ == "__main__":
+    main()

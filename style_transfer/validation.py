@@ -5,6 +5,7 @@ import math
 
 from style_transfer.method.architecture import MIN_SIDE, VGG19
 
+NONE = "none"  # on the command line: an empty list, where the default is not
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -20,6 +21,7 @@ def option(
     choices=None,
     parse=None,
     compiled=False,
+    optional=False,
 ):
     """Declare one setting.
 
@@ -32,11 +34,12 @@ def option(
         minimum, above, maximum: the range: inclusive, exclusive, inclusive.
         choices: the values allowed, where they can be listed.
         parse: reads a value that is written in a language of its own, or raises ValueError.
+        optional: whether a list that has values by default may be empty.
         compiled: whether the compiled steps depend on it: runs that differ in it share none.
     """
     rule = dict(meaning=meaning, minimum=minimum, above=above, maximum=maximum, choices=choices)
     rule |= dict(kind=kind or type(default), parse=parse)
-    rule |= dict(flags=flags, section=section, compiled=compiled)
+    rule |= dict(flags=flags, section=section, compiled=compiled, optional=optional)
     return dataclasses.field(default=default, metadata=rule)
 
 
@@ -45,7 +48,7 @@ def check_value(value, field):
     several = isinstance(field.default, tuple)
     if several and not isinstance(value, tuple):
         raise ValueError(f"{value!r} is not a list")
-    if several and field.default and not value:
+    if several and field.default and not value and not field.metadata["optional"]:
         raise ValueError("at least one is needed")
     for each in value if several else (value,):
         check_one(each, field.metadata)

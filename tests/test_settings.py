@@ -110,8 +110,6 @@ def test_an_unknown_layer_is_answered_with_the_list():
         ("blend", [1.0], r"\[1.0\] is not a list"),
         ("blend", ("1",), "'1' is not a number"),
         ("blend", (True,), "True is not a number"),
-        ("content_layers", (), "at least one is needed"),
-        ("style_layers", (), "at least one is needed"),
         ("content_layers", "block4_conv2", "'block4_conv2' is not a list"),
         ("style_layers", "block4_conv2", "'block4_conv2' is not a list"),
         ("style_layers", (4,), "4 is not a text"),

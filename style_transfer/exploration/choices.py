@@ -1,0 +1,127 @@
+"""What the exploring commands can be told, besides `Settings`: every option once."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from style_transfer.errors import SettingsError
+from style_transfer.method.architecture import VGG19
+from style_transfer.settings import COMMON
+from style_transfer.validation import check_value, option
+
+ALL = "all"  # in place of a layer: every one that the weights have
+MOST_CHANNELS = 512
+
+
+def parse_channels(text):
+    """Turn `0,38` or `0-15,20` into a tuple of different channel numbers; nothing into ().
+
+    Raises:
+        ValueError: a part is no number and no range.
+    """
+    numbers = []
+    for part in filter(None, text.split(",")):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)) or len(part) > 9:
+            raise ValueError(f"{part} is no channel; write 38, or 0-15, with commas between")
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(numbers))
+
+
+def layer_option(default, meaning, **more):
+    """Declare the option that names layers."""
+    names = (ALL, *VGG19.layers)
+    return option(
+        default, meaning, "--layer", section=COMMON, kind=str, choices=names, optional=True, **more
+    )
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an exploring command was told.
+
+    Raises:
+        SettingsError: a value is of another type or out of its range; it names the option.
+    """
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            try:
+                check_value(getattr(self, field.name), field)
+            except ValueError as error:
+                flag = field.metadata["flags"][0]
+                raise SettingsError(f"{flag}: {error}") from None
+
+    @classmethod
+    def from_json(cls, values):
+        """Make them from a record's; lists become tuples."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class FeatureChoices(Choices):
+    """Of `features`."""
+
+    layers: tuple[str, ...] = layer_option(
+        tuple(f"block{block}_conv1" for block in range(1, 6)),
+        "A layer to look at; may be given several times; all: every one there is.",
+    )
+    top: int = option(
+        8,
+        "How many channels of a layer to show: those that answer most to the picture.",
+        "--top",
+        section=COMMON,
+        minimum=1,
+        maximum=64,
+    )
+    channels: str = option(
+        "",
+        "The channels to show instead, by number: 0,38 or 0-15.",
+        "--channels",
+        section=COMMON,
+        parse=parse_channels,
+    )
+    gram: bool = option(
+        False,
+        "Draw the Gram matrices, too: what the method takes for the style.",
+        "--gram",
+        section=COMMON,
+    )
+    brightness: str = option(
+        "map",
+        "Brightness: each map by itself (map), or all of a layer alike (layer).",
+        "--brightness",
+        section=COMMON,
+        choices=("map", "layer"),
+    )
+
+
+def choose_layers(names, network):
+    """Return the layers that are meant, from the image upwards.
+
+    Args:
+        names: of layers, or `all`.
+        network: `networks.weights.Weights`.
+
+    Raises:
+        SettingsError: the network has no such layer.
+    """
+    there = [name for name in network.architecture.layers if name in network.layers]
+    if ALL in names:
+        return tuple(there)
+    for name in names:
+        if name not in there:
+            remedy = f"its deepest is {there[-1]}"
+            if name in network.architecture.layers:
+                remedy += "; --weights imagenet or random has more"
+            raise SettingsError(f"--layer: {network.name} has no {name}; {remedy}")
+    return tuple(name for name in there if name in names)
+
+
+def check_channels(channels, layer, network):
+    """Raise SettingsError unless a layer has these channels."""
+    width = network.architecture.width(layer)
+    for channel in channels:
+        if channel >= width:
+            raise SettingsError(
+                f"channel {channel}: {layer} of {network.name} has {width}, from 0 to {width - 1}"
+            )

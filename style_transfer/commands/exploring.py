@@ -42,12 +42,13 @@ def picture_option(*flags, **keywords):
     return Option(*flags, section=COMMON, metavar="PICTURE", **keywords)
 
 
-def exploring_options(kind, *, used=USED, resumable=False, folder=FOLDER):
+def exploring_options(kind, *, used=USED, defaults=None, resumable=False, folder=FOLDER):
     """Make the options of an exploring command, but those that name its pictures.
 
     Args:
         kind: class of its own options, see `exploration.choices`.
         used: names of the settings that it depends on.
+        defaults: of those, by name, that have others here.
         resumable: whether it takes so long that one may want to go on with it.
         folder: where its pictures go by default.
     """
@@ -62,7 +63,7 @@ def exploring_options(kind, *, used=USED, resumable=False, folder=FOLDER):
         ),
         *(field_option(field) for field in dataclasses.fields(kind)),
         *file_options(recipes=False),
-        *setting_options(without=FIELDS.keys() - set(used)),
+        *setting_options(without=FIELDS.keys() - set(used), defaults=defaults),
         Option("--dry-run", section=RUN, is_flag=True, help="Say what would be done, and stop."),
         *([resume] if resumable else []),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace what the folder holds."),
@@ -90,6 +91,7 @@ def explore(context, options, kind, *, roles, required=("content",), place=None)
         if not (options[name] or resumed):
             raise click.UsageError(f"--{name} is missing; name a picture file.")
     console.status(LOADING)
+    from style_transfer.batches import local
     from style_transfer.exploration import study
 
     if resumed:
@@ -100,7 +102,8 @@ def explore(context, options, kind, *, roles, required=("content",), place=None)
         name = context.command.name
         folder = choose_folder(given, name, inputs, place and place(settings))
         work = study.Study(context.command.name, inputs, settings, choices, folder)
-    play(functools.partial(study.perform, work), console)
+    failures = play(functools.partial(study.perform, work), console)
+    local.check_failures(failures, len(failures))
 
 
 def collect(options, roles):

@@ -61,14 +61,20 @@ class Values(click.ParamType):
         return values
 
 
-def setting_options(*, several=False, without=()):
+def setting_options(*, several=False, without=(), defaults=None):
     """Make the options of all settings: type, default, meaning and range come from `Settings`.
 
     Args:
         several: whether a number may be a list of numbers, as in a sweep.
         without: names of settings that get none.
+        defaults: those, by name, that are others than the settings' own.
     """
-    return [field_option(field, several) for name, field in FIELDS.items() if name not in without]
+    defaults = defaults or {}
+    return [
+        field_option(field, several, defaults.get(name))
+        for name, field in FIELDS.items()
+        if name not in without
+    ]
 
 
 def field_option(field, several=False, default=None):

@@ -95,12 +95,13 @@ class FeatureChoices(Choices):
     )
 
 
-def choose_layers(names, network):
+def choose_layers(names, network, flag="--layer"):
     """Return the layers that are meant, from the image upwards.
 
     Args:
         names: of layers, or `all`.
         network: `networks.weights.Weights`.
+        flag: of the option that names them.
 
     Raises:
         SettingsError: the network has no such layer.
@@ -113,7 +114,7 @@ def choose_layers(names, network):
             remedy = f"its deepest is {there[-1]}"
             if name in network.architecture.layers:
                 remedy += "; --weights imagenet or random has more"
-            raise SettingsError(f"--layer: {network.name} has no {name}; {remedy}")
+            raise SettingsError(f"{flag}: {network.name} has no {name}; {remedy}")
     return tuple(name for name in there if name in names)
 
 

@@ -110,6 +110,10 @@ class Explorer:
         """
         raise NotImplementedError
 
+    def estimate(self):
+        """Say, for a dry run, what it would cost: a generator of events."""
+        yield from ()
+
     def list_grids(self, _album):
         """Return what the page shows: from the name of a sheet's file to its `page.Grid`."""
         return {}
@@ -133,7 +137,9 @@ def perform(study, *, should_stop=lambda: False, downloading=None):
         prepared = yield from prepare(study, downloading)
         explorer = yield from build(study, prepared)
         yield Outlined(explorer.outline())
-        if study.folder is not None:
+        if study.folder is None:
+            yield from explorer.estimate()
+        else:
             yield from explore(study, prepared, explorer, should_stop)
     except MemoryError as error:
         raise ComputationError(f"the memory ran out; {smaller(study.settings)}") from error
@@ -161,11 +167,12 @@ def build(study, prepared):
         yield Loading()
     from style_transfer.exploration.features import Features
     from style_transfer.exploration.graph import Graph
+    from style_transfer.exploration.reconstruction import Reconstruction
     from style_transfer.optimization.device import find_device
 
     if notice := find_device().notice:
         yield Notice(notice)
-    explorers = {"features": Features, "model": Graph}
+    explorers = {"features": Features, "model": Graph, "reconstruct": Reconstruction}
     return explorers[study.command](study, prepared)
 
 

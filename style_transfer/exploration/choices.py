@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from style_transfer.errors import SettingsError
-from style_transfer.method.architecture import VGG19
+from style_transfer.method.architecture import MIN_SIDE, VGG19
 from style_transfer.settings import COMMON
 from style_transfer.validation import check_value, option
 
@@ -25,6 +25,13 @@ def parse_channels(text):
             raise ValueError(f"{part} is no channel; write 38, or 0-15, with commas between")
         numbers += range(int(first), int(last or first) + 1)
     return tuple(dict.fromkeys(numbers))
+
+
+def parse_some_channels(text):
+    """Turn `0,38` or `0-15,20` into channel numbers, one at least; see `parse_channels`."""
+    if not (channels := parse_channels(text)):
+        raise ValueError("name a channel: 38, or 0-15")
+    return channels
 
 
 def layer_option(default, meaning, **more):
@@ -95,6 +102,112 @@ class FeatureChoices(Choices):
     )
 
 
+@dataclass(frozen=True)
+class ChannelChoices(Choices):
+    """Of `channels`."""
+
+    layers: tuple[str, ...] = layer_option(
+        ("block3_conv1", "block4_conv1", "block5_conv1"),
+        "A layer to choose channels of; may be given several times; all: every one there is.",
+    )
+    channels: str = option(
+        "0-7",
+        "The channels, by number: 0,38 or 0-15.",
+        "--channels",
+        section=COMMON,
+        parse=parse_some_channels,
+    )
+    size: int = option(
+        128,
+        "Sides of the pictures in pixels. Time grows with its square.",
+        "--size",
+        section=COMMON,
+        minimum=MIN_SIDE,
+        maximum=1024,
+    )
+    steps: int = option(
+        128, "Steps; 64 show the pattern.", "--steps", section=COMMON, minimum=1, maximum=10_000
+    )
+    space: str = option(
+        "auto",
+        "The network's own channels (raw), or those of the full VGG19, as its heads estimate them "
+        "(lifted); auto: lifted where the layer has a head.",
+        "--space",
+        choices=("auto", "raw", "lifted"),
+    )
+    rate: float = option(0.05, "Adam's step size.", "--rate", above=0.0, maximum=10.0)
+
+
+@dataclass(frozen=True)
+class DreamChoices(Choices):
+    """Of `dream`."""
+
+    layers: tuple[str, ...] = layer_option(
+        (),
+        "A layer to dream of; several: one dream each; all: every one there is.  [default: "
+        "block4_conv2, block4_conv4, block5_conv1; with --zoom the last of them]",
+    )
+    channels: str = option(
+        "",
+        "Dream of single channels, one dream each: 38, or 0-3.",
+        "--channels",
+        section=COMMON,
+        parse=parse_channels,
+    )
+    space: str = option(
+        "auto",
+        "Of --channels: the network's own (raw), or those of the full VGG19, as its heads estimate "
+        "them (lifted); auto: lifted where the layer has a head.",
+        "--space",
+        choices=("auto", "raw", "lifted"),
+    )
+    zoom: int = option(
+        0,
+        "Make a film of so many frames, each a dream of the middle of the one before.",
+        "--zoom",
+        section=COMMON,
+        minimum=0,
+        maximum=10_000,
+    )
+    octaves: int = option(
+        4, "Sizes to dream at, from small to large.", "--octaves", minimum=1, maximum=12
+    )
+    octave_scale: float = option(
+        1.8,
+        "How much larger than the one before.",
+        "--octave-scale",
+        above=1.0,
+        maximum=4.0,
+    )
+    steps: int = option(
+        10, "Steps in each of them: more dream deeper.", "--steps", minimum=1, maximum=1000
+    )
+    rate: float = option(
+        0.015,
+        "Deviation of a step; pixels are in [0, 1].",
+        "--rate",
+        above=0.0,
+        maximum=1.0,
+    )
+    jitter: int = option(
+        32, "Pixels that the picture is shifted by, at most.", "--jitter", minimum=0, maximum=1000
+    )
+    smoothing: float = option(
+        1.0,
+        "How much the gradient is smoothed; 0 shows all of its grain.",
+        "--smoothing",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    colors: str = option(
+        "natural",
+        "natural: those of photographs; free: whatever excites the network, which is garish.",
+        "--colors",
+        section=COMMON,
+        choices=("natural", "free"),
+    )
+
+
 def choose_layers(names, network, flag="--layer"):
     """Return the layers that are meant, from the image upwards.
 
@@ -118,9 +231,9 @@ def choose_layers(names, network, flag="--layer"):
     return tuple(name for name in there if name in names)
 
 
-def check_channels(channels, layer, network):
-    """Raise SettingsError unless a layer has these channels."""
-    width = network.architecture.width(layer)
+def check_channels(channels, layer, network, width=None):
+    """Raise SettingsError unless a layer has these channels, of `width`, or its own number."""
+    width = width or network.architecture.width(layer)
     for channel in channels:
         if channel >= width:
             raise SettingsError(

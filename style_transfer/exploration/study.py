@@ -6,6 +6,7 @@ known to be good.
 
 import dataclasses
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.exploration.album import PAGE, Album
 from style_transfer.networks.weights import Weights
 from style_transfer.optimization import memory
-from style_transfer.optimization.events import Loading, Notice, Outlined, Saved, Saving
+from style_transfer.optimization.events import Drawn, Loading, Notice, Outlined, Saved, Saving
 from style_transfer.optimization.job import explain, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import check_unchanged, load_weights
 from style_transfer.pictures import images
 from style_transfer.runs import record as records
-from style_transfer.settings import Settings
+from style_transfer.settings import FIELDS, Settings
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,25 @@ class Explorer:
         return {}
 
 
+class Progress:
+    """How many pictures are done, and how long the others will take.
+
+    Args:
+        count: of all pictures.
+        done: before.
+    """
+
+    def __init__(self, count, done=0):
+        self.count, self.done, self.before = count, done, done
+        self.began = time.monotonic()
+
+    def add(self, count, label):
+        """Count pictures that are done; return the event that tells it."""
+        self.done += count
+        seconds = (time.monotonic() - self.began) / (self.done - self.before)
+        return Drawn(self.done, self.count, label, seconds * (self.count - self.done))
+
+
 def perform(study, *, should_stop=lambda: False, downloading=None):
     """Explore: a generator of events, see `optimization.events`, that works between them.
 
@@ -165,6 +185,8 @@ def build(study, prepared):
     """Load TensorFlow and build the `Explorer`: a generator of events that returns it."""
     if "tensorflow" not in sys.modules:
         yield Loading()
+    from style_transfer.exploration.channels import Channels
+    from style_transfer.exploration.dreams import choose_explorer
     from style_transfer.exploration.features import Features
     from style_transfer.exploration.graph import Graph
     from style_transfer.exploration.reconstruction import Reconstruction
@@ -172,7 +194,13 @@ def build(study, prepared):
 
     if notice := find_device().notice:
         yield Notice(notice)
-    explorers = {"features": Features, "model": Graph, "reconstruct": Reconstruction}
+    explorers = {
+        "features": Features,
+        "reconstruct": Reconstruction,
+        "dream": choose_explorer,
+        "channels": Channels,
+        "model": Graph,
+    }
     return explorers[study.command](study, prepared)
 
 
@@ -217,7 +245,9 @@ def write_reports(album, study, explorer):
         captions = {"captions": grid.captions, "absent": grid.absent}
         sheet.draw(album.path(name), cells=last, **labels, **captions)
     record = album.record
-    own = [(each, getattr(study.choices, each.name)) for each in dataclasses.fields(study.choices)]
+    # What has the name of a setting is among them.
+    fields = [each for each in dataclasses.fields(study.choices) if each.name not in FIELDS]
+    own = [(each, getattr(study.choices, each.name)) for each in fields]
     page.write_grids(
         album.path(PAGE),
         title=explorer.title,

@@ -49,8 +49,8 @@ class Features(Explorer):
             prepared.check_memory(size, self.layers)
         self.settings = prepared.for_layers(self.layers)
         with find_device().scope():
-            precision = choose_precision(self.settings)
-            self.model = build_network(self.network, self.settings, precision)
+            self.precision = choose_precision(self.settings)
+            self.model = build_network(self.network, self.settings, self.precision)
         pictures = prepared.pictures
         self.stems = {role: Path(each.path).stem for role, each in pictures.items()}
         self.images = {role: images.to_tensor(each, sizes[role]) for role, each in pictures.items()}

@@ -15,6 +15,7 @@ from style_transfer.errors import SettingsError
 from style_transfer.exploration.choices import choose_layers
 from style_transfer.exploration.study import Explorer
 from style_transfer.optimization import job as jobs
+from style_transfer.optimization.device import choose_precision
 from style_transfer.optimization.events import Drawn, JobStarted, Saved
 from style_transfer.pictures import images
 from style_transfer.reports import frames
@@ -42,6 +43,7 @@ class Reconstruction(Explorer):
         self.layers = {role: self.choose_layers(role) for role in self.roles}
         self.entries = self.list_entries(study.folder or Path())
         self.engines = jobs.Engines()
+        self.precision = choose_precision(self.settings)
 
     def choose_layers(self, role):
         """Return the layers of a row, from the image upwards."""

@@ -90,10 +90,11 @@ class Explorer:
         title: of its page.
         size: (width, height) of what it makes.
         result: name of the file that is the result.
+        precision: what its convolutions compute in.
         svg: a drawing for the page, the text of an SVG; or nothing.
     """
 
-    title, size, result, svg = "", (0, 0), "sheet.png", ""
+    title, size, result, precision, svg = "", (0, 0), "sheet.png", "float32", ""
 
     def outline(self):
         """Return lines that say what will be done, with what."""
@@ -219,7 +220,7 @@ def explore(study, prepared, explorer, should_stop):
 
 def make_record(study, prepared, explorer):
     """Return the record of a study."""
-    from style_transfer.optimization.device import choose_precision, find_device
+    from style_transfer.optimization.device import find_device
 
     return records.make_record(
         prepared.settings,
@@ -227,7 +228,7 @@ def make_record(study, prepared, explorer):
         prepared.network,
         explorer.size,
         device=find_device().name,
-        precision=choose_precision(prepared.settings),
+        precision=explorer.precision,
         terms=[],
         command=study.command,
         choices=dataclasses.asdict(study.choices),

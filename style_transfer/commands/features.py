@@ -19,8 +19,9 @@ Examples:
   python main.py features --content photo.jpg --beside result.png --style painting.jpg --gram
 
 For each layer the channels that answer most, with their numbers, bright where they answer, and a
-frame around what the strongest sees where it answers most. A channel that answers nowhere in this
-picture counts as silent. With --pictures, the patches of other pictures that excite each most.
+frame around what the strongest sees where it answers most. Silent channels answer nowhere in this
+picture; dead ones, whose weights are all 0, in none. With --pictures, the patches of other pictures
+that excite each most.
 """
 
 

@@ -32,7 +32,7 @@ def count_channels(network, layer, head):
     return network.architecture.width(layer) if head is None else head[1].size
 
 
-def find_dead(network, layer, channels, head):
+def find_dead(network, layer, channels, head=None):
     """Return those channels that nothing can excite: all their weights are 0."""
     kernel = network.layers[layer][0] if head is None else head[0]
     return [each for each in channels if not np.any(kernel[..., each])]

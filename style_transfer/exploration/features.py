@@ -10,6 +10,7 @@ from PIL import Image
 import functions
 from style_transfer import files
 from style_transfer.exploration import drawing
+from style_transfer.exploration.answers import find_dead
 from style_transfer.exploration.choices import check_channels, choose_layers, parse_channels
 from style_transfer.exploration.grams import grid_of_grams
 from style_transfer.exploration.patches import Patches
@@ -162,12 +163,14 @@ class Features(Explorer):
         return Grid(self.title, rows, columns, cells, captions, absent="")
 
     def label(self, layer, role):
-        """Write what a row shows: the layer, and how many of its channels stay silent."""
+        """Write what a row shows: the layer, how many channels are silent here, and everywhere."""
         maps = self.features[role][layer]
         silent = int((maps.max(axis=(0, 1, 2)) <= 0).sum())
+        dead = len(find_dead(self.network, layer, range(maps.shape[-1])))
         name = f", {NAMES[role]}" if len(self.compared) > 1 else ""
         field = self.network.architecture.receptive_field(layer)
-        return f"{layer}{name}: {silent} of {maps.shape[-1]} silent, sees {field} px"
+        counts = f"{silent} of {maps.shape[-1]} silent, {dead} dead"
+        return f"{layer}{name}, sees {field} px: {counts}"
 
     def caption(self, layer, role, channel):
         """Write the number of a channel; of the second picture, how its map is correlated, too."""

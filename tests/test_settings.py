@@ -163,6 +163,13 @@ def test_layers_must_be_of_the_network(name):
     assert settings.architecture is VGG16 and "block3_conv3" in settings.layers
 
 
+def test_one_of_the_losses_may_have_no_layers():
+    assert Settings(content_layers=()).layers == tuple(Settings().style_layer_weights)
+    assert Settings(style_layers=()).layers == ("block4_conv2",)
+    with pytest.raises(SettingsError, match="both none"):
+        Settings(content_layers=(), style_layers=())
+
+
 def test_layers_are_sorted_from_the_image_upwards_and_there_once():
     settings = Settings(
         content_layers=("block5_conv4", "block1_conv2"),

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from style_transfer.exploration import answers, fourier
 from style_transfer.exploration.choices import check_channels, choose_layers, parse_channels
-from style_transfer.exploration.study import Explorer, Progress
+from style_transfer.exploration.study import Explorer, Progress, time_call
 from style_transfer.optimization.device import find_device
+from style_transfer.optimization.events import Outlined
 from style_transfer.reports.page import Grid
 
 AT_ONCE = 16  # pictures
@@ -72,14 +73,31 @@ class Channels(Explorer):
                 yield progress.add(len(chosen), layer)
         return progress.done, True
 
+    def estimate(self):
+        """Time a step of each layer, and say what all would take: a generator of events."""
+        seconds = 0.0
+        for layer in self.layers:
+            living = self.living(layer)
+            if not living:
+                continue
+            with find_device().scope():
+                climb, _ = self.begin(layer, living[:AT_ONCE])
+                moves = fourier.draw_transform(np.random.default_rng(self.seed), self.choices.size)
+                each = time_call(lambda climb=climb, moves=moves: climb(*moves).numpy())
+            seconds += each * self.choices.steps * len(living) / len(living[:AT_ONCE])
+        yield Outlined((f"about {1 + seconds:.0f} s",))
+
+    def begin(self, layer, channels):
+        """Return (climb, spectra): a function that takes a step, and the variable that it moves."""
+        settings, head = self.prepared.for_layers([layer]), self.heads[layer]
+        model = answers.build_answers(self.network, settings, layer, channels, head)
+        spectra = tf.Variable(self.spectrum.start(len(channels), self.seed))
+        return build_climb(model, self.spectrum, spectra, self.choices.rate), spectra
+
     def climb(self, layer, channels, should_stop):
         """Make pictures (count, side, side, 3) that excite channels; None if asked to stop."""
         with find_device().scope():
-            settings = self.prepared.for_layers([layer])
-            head = self.heads[layer]
-            model = answers.build_answers(self.network, settings, layer, channels, head)
-            spectra = tf.Variable(self.spectrum.start(len(channels), self.seed))
-            climb = build_climb(model, self.spectrum, spectra, self.choices.rate)
+            climb, spectra = self.begin(layer, channels)
             generator = np.random.default_rng(self.seed)
             for _ in range(self.choices.steps):
                 climb(*fourier.draw_transform(generator, self.choices.size))

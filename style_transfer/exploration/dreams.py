@@ -4,15 +4,16 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from style_transfer.errors import SettingsError
 from style_transfer.exploration import answers
 from style_transfer.exploration.choices import check_channels, choose_layers, parse_channels
-from style_transfer.exploration.dream import Dreamer
-from style_transfer.exploration.study import Explorer, Progress
+from style_transfer.exploration.dream import Dreamer, choose_colors
+from style_transfer.exploration.study import Explorer, Progress, time_call
 from style_transfer.optimization.device import find_device
-from style_transfer.optimization.events import Notice
+from style_transfer.optimization.events import Notice, Outlined
 from style_transfer.pictures import images
 from style_transfer.reports import animation, frames
 from style_transfer.reports.page import Grid
@@ -85,6 +86,23 @@ class Dreams(Explorer):
             head=self.choose_head(layer),
             guide=guide,
         )
+
+    def estimate(self):
+        """Time a step, and say what all of them would take: a generator of events."""
+        layer, channel = list(self.places.values())[-1]
+        image = tf.constant(self.image)
+        with find_device().scope():
+            dreamer, colors = self.dreamer(layer, channel), choose_colors(self.choices.colors)
+            seconds = time_call(lambda: dreamer.climb(image, tf.constant(1.0), colors).numpy())
+        yield Outlined((f"about {1 + seconds * self.count_steps():.0f} s",))
+
+    def count_steps(self):
+        """Return how many steps all dreams take, those at smaller sizes as parts of one."""
+        return len(self.places) * self.steps_of(self.choices.octaves, self.choices.steps)
+
+    def steps_of(self, octaves, steps):
+        """Return how many steps of the largest size a dream is worth."""
+        return steps * sum(self.choices.octave_scale ** (-2 * power) for power in range(octaves))
 
     @property
     def places(self):
@@ -170,6 +188,11 @@ class Zoom(Dreams):
             yield progress.add(1, "frame")
         yield from save_film(album, find_frames(album))
         return progress.done, progress.done == count
+
+    def count_steps(self):
+        """Return how many steps all frames take; the first is a whole dream."""
+        frame = self.steps_of(ZOOM_OCTAVES, ZOOM_STEPS)
+        return super().count_steps() + (self.choices.zoom - 1) * frame
 
     def make_frame(self, dreamer, album, number):
         """Make a frame: the first one is a whole dream, the others go on from the one before."""

@@ -140,6 +140,14 @@ class Progress:
         return Drawn(self.done, self.count, label, seconds * (self.count - self.done))
 
 
+def time_call(function):
+    """Return the seconds that a function takes; the first call, which may compile it, is free."""
+    function()
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
 def perform(study, *, should_stop=lambda: False, downloading=None):
     """Explore: a generator of events, see `optimization.events`, that works between them.
 

@@ -141,6 +141,14 @@ def test_the_command_makes_what_is_missing(run_main, small_weights, tmp_path):
     assert {path.name: path.read_bytes() for path in (out / "pictures").iterdir()} == pictures
 
 
+def test_a_dry_run_says_how_long_it_takes(run_main, small_weights):
+    outcome = run_main(
+        "channels", "--weights", small_weights, "--layer", LAYER, "--channels", "0", "--dry-run"
+    )
+    assert outcome.returncode == 0 and outcome.stdout == "", outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("about ")
+
+
 def test_bad_channels_are_refused(run_main, small_weights):
     flags = ("--weights", small_weights, "--layer", LAYER)
     refused(run_main("channels", *flags, "--channels", "6"), "channel 6", "from 0 to 5")

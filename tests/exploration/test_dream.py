@@ -155,6 +155,17 @@ def test_a_film_goes_on_with_the_same_bytes(run_main, content, small_weights, tm
         assert film.n_frames == 3
 
 
+@pytest.mark.parametrize("zoom", [(), ("--zoom", "5")])
+def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
+    run_main, content, small_weights, tmp_path, zoom
+):
+    flags = ("--weights", small_weights, "--layer", LAYER, *FAST, *zoom)
+    outcome = run_main("dream", "-c", content, *flags, "--dry-run")
+    assert outcome.returncode == 0 and outcome.stdout == "", outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("about ")
+    assert list((tmp_path / "cwd").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

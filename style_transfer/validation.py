@@ -43,6 +43,19 @@ def option(
     return dataclasses.field(default=default, metadata=rule)
 
 
+def without_none(value, field):
+    """Return a setting as a user writes it, who says `none` for no values where there may be none.
+
+    Raises:
+        ValueError: there are no values, and not even that.
+    """
+    if not (field.metadata["optional"] and field.default):
+        return value
+    if not value:
+        raise ValueError(f"at least one is needed, or {NONE}")
+    return () if value == (NONE,) else value
+
+
 def check_value(value, field):
     """Raise ValueError with the reason if a value cannot be that of a field of `Settings`."""
     several = isinstance(field.default, tuple)

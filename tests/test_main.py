@@ -17,6 +17,8 @@ from style_transfer.networks import weights
 from style_transfer.optimization import job
 from style_transfer.settings import FIELDS
 
+EXPLORING = ("features", "reconstruct", "dream", "channels", "model")
+COMMANDS = ("paint", "apply", "train", "sweep", "report", *EXPLORING)
 FAST = ("--size", "48", "--epochs", "2", "--steps", "3")
 
 
@@ -97,11 +99,11 @@ def test_help_starts_with_two_examples_and_ends_with_all_commands(run_main):
     assert outcome.stdout.index("Examples:") < outcome.stdout.index("Common options:")
     assert outcome.stdout.count("python main.py --content") == 2
     commands = outcome.stdout.partition("\nCommands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["apply", "paint", "report", "sweep", "train"]
+    assert [line.split()[0] for line in commands] == sorted(COMMANDS)
     assert run_main() == run_main("--help") == outcome
 
 
-@pytest.mark.parametrize("name", ["paint", "apply", "sweep", "report"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(run_main, name):
     outcome = run_main(name, "--help")
     assert outcome.returncode == 0

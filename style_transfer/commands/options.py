@@ -11,7 +11,7 @@ from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
 from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings
-from style_transfer.validation import NONE, check_value
+from style_transfer.validation import check_value, without_none
 
 METHOD, RUN = "Method", "Run"
 SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
@@ -89,9 +89,8 @@ def field_option(field, several=False, default=None):
     is_list, is_number = isinstance(default, tuple), type(default) in (int, float)
 
     def validate(_context, _parameter, value):
-        if rule["optional"] and value == (NONE,):
-            value = ()
         try:
+            value = without_none(value, field)
             for each in value if several and is_number else (value,):
                 check_value(each, field)
         except ValueError as error:

@@ -293,6 +293,9 @@ def resume(folder, given=None, **options):
         SettingsError: a setting would change the run.
     """
     record, settings = records.read_folder(folder)
+    if "choices" in record:
+        maker = record.get("command")
+        raise files.FileError(folder, f"was made by {maker}", f"try: main.py {maker} --resume")
     settings = with_more_epochs(settings, given or {})
     record["settings"] = dataclasses.asdict(settings)
     trusted = {"is_trusted": records.is_local}

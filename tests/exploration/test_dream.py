@@ -188,4 +188,5 @@ def test_what_was_made_by_another_command_is_not_continued(
     outcome = run_main("model", "--weights", small_weights, "-o", tmp_path / "graph")
     assert outcome.returncode == 0, outcome.stderr
     refused(run_main("dream", "--resume", tmp_path / "graph"), "not made by dream", "model")
+    refused(run_main("--resume", tmp_path / "graph"), "made by model")
     refused(run_main("dream", "--resume", tmp_path / "graph", "--size", "64"), "--size")

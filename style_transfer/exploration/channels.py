@@ -107,14 +107,19 @@ class Channels(Explorer):
 
     def list_grids(self, album):
         """Return the grid: a row for each layer, a column for each channel."""
-        cells = {}
+        cells, captions = {}, {}
         for row, layer in enumerate(self.layers):
+            living = self.living(layer)
             for column, channel in enumerate(self.channels):
                 path = album.picture(name_of(layer, channel))
                 if path.exists():
                     cells[row, column] = [path]
+                elif channel not in living:
+                    captions[row, column] = "dead"
         columns = [f"#{channel}" for channel in self.channels]
-        return {"sheet.png": Grid(self.title, list(self.layers), columns, cells, absent="dead")}
+        return {
+            "sheet.png": Grid(self.title, list(self.layers), columns, cells, captions, absent="")
+        }
 
 
 def build_climb(model, spectrum, spectra, rate):

@@ -141,6 +141,18 @@ def test_the_command_makes_what_is_missing(run_main, small_weights, tmp_path):
     assert {path.name: path.read_bytes() for path in (out / "pictures").iterdir()} == pictures
 
 
+def test_dead_channels_are_told(run_main, network, tmp_path):
+    kernel, bias = (np.array(each) for each in network.layers[LAYER])
+    kernel[..., 1] = 0.0
+    path = tmp_path / "dead.weights.h5"
+    weights.write(path, network.layers | {LAYER: (kernel, bias)})
+    flags = ("--weights", path, "--size", "32", "--steps", "1", "--layer", LAYER)
+    outcome = run_main("channels", *flags, "--channels", "0,1", "-o", tmp_path / "out")
+    assert outcome.returncode == 0, outcome.stderr
+    assert [each.name for each in (tmp_path / "out" / "pictures").iterdir()] == [f"{LAYER}_000.png"]
+    assert (tmp_path / "out" / "sheet.html").read_text().count(">dead<") == 1
+
+
 def test_a_dry_run_says_how_long_it_takes(run_main, small_weights):
     outcome = run_main(
         "channels", "--weights", small_weights, "--layer", LAYER, "--channels", "0", "--dry-run"

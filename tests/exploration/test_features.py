@@ -175,6 +175,14 @@ def test_a_dry_run_writes_nothing(run_main, content, small_weights, tmp_path):
     assert list((tmp_path / "cwd").iterdir()) == []
 
 
+def test_what_it_looks_at_is_never_removed(explored, run_main, small_weights):
+    folder = explored(beside=False)
+    own = next((folder / "pictures").glob("*_content.png"))
+    flags = ("--weights", small_weights, "-o", folder, "--overwrite")
+    refused(run_main("features", "-c", own, *flags), "would be removed", own.name)
+    assert own.exists()
+
+
 def test_every_layer_that_there_is(run_main, content, tmp_path):
     narrow = dataclasses.replace(weights.VGG16, widths=(2, 2, 2, 2, 2))
     weights.write(tmp_path / "vgg16.weights.h5", weights.draw(0, narrow).layers)

@@ -58,4 +58,4 @@ lock:
 	$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt
 
 clean:
-	rm -rf .venv data/output .pytest_cache .ruff_cache
+	rm -rf .venv data/output data/graph .pytest_cache .ruff_cache

@@ -102,13 +102,13 @@ def content_loss(features, targets, *, form="relative"):
     Args:
         features, targets: dictionaries from layer name to F and P, (batch, height, width, N).
         form: `gatys`, equation 1, ½ Σ (F − P)²; `mean`, the mean of (F − P)²; or `relative`, see
-            `relative_error`. With several layers, the mean over them (`gatys`: the sum).
+            `relative_error`. With several layers, their mean (`gatys`: sum); with none, 0.
     """
     pairs = [(features[name], target) for name, target in targets.items()]
     if form == "gatys":
         return sum(0.5 * ops.sum((value - target) ** 2, axis=(1, 2, 3)) for value, target in pairs)
     error = {"mean": mean_error, "relative": relative_error}[form]
-    return sum(error(value, target) for value, target in pairs) / len(pairs)
+    return sum(error(value, target) for value, target in pairs) / max(1, len(pairs))
 
 
 def gram_matrix(features, guide=None, lift=None):

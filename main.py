@@ -5,7 +5,19 @@ import sys
 import click
 
 from style_transfer import files
-from style_transfer.commands import apply, paint, report, sweep, train, web
+from style_transfer.commands import (
+    apply,
+    channels,
+    dream,
+    features,
+    model,
+    paint,
+    reconstruct,
+    report,
+    sweep,
+    train,
+    web,
+)
 from style_transfer.commands.console import ERASE_LINE, open_missing_streams
 from style_transfer.commands.options import CONTEXT
 from style_transfer.errors import BatchError, ComputationError, SettingsError
@@ -37,7 +49,19 @@ def commands():
     """Choose a command."""
 
 
-for each in (paint, apply, web, train, sweep, report):
+for each in (
+    paint,
+    apply,
+    web,
+    train,
+    sweep,
+    features,
+    reconstruct,
+    dream,
+    channels,
+    model,
+    report,
+):
     commands.add_command(each.command)
 
 

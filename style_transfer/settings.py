@@ -7,6 +7,7 @@ from style_transfer.derived import Derived
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES, MIN_SIDE, VGG19
 from style_transfer.validation import (
+    check_together,
     check_value,
     option,
     parse_scales,
@@ -274,21 +275,23 @@ class Settings(Derived):
     )
     content_layers: tuple[str, ...] = option(
         ("block4_conv2",),
-        "A layer for the content; may be given several times.",
+        "A layer for the content; may be given several times, or none.",
         "--content-layer",
         section=NETWORK,
         kind=str,
         choices=VGG19.layers,  # which has all of VGG16's
+        optional=True,
         compiled=True,
     )
     style_layers: tuple[str, ...] = option(
         tuple(f"block{block}_conv1" for block in range(1, 6)),
-        "A layer for the style, with its share (1 if not given); may be given several times.",
+        "A layer for the style, with its share (1 if not given); several, or none: content alone.",
         "--style-layer",
         section=NETWORK,
         kind=str,
         parse=parse_style_layers,
         compiled=True,
+        optional=True,
     )
     pooling: str = option(
         "max",
@@ -331,13 +334,7 @@ class Settings(Derived):
                 check(name, getattr(self, name))
             except ValueError as error:
                 raise SettingsError(f"{name}: {error}") from None
-        if self.average and self.optimizer != "adam":
-            raise SettingsError("--average works with --optimizer adam only; add that")
-        if self.transform == "google" and "," in self.strength:
-            raise SettingsError("--strength takes one number with --transform google")
-        for name in (*self.content_layers, *self.style_layer_weights):
-            if name not in self.architecture.layers:
-                raise SettingsError(f"{self.architecture.name} has no layer {name}")
+        check_together(self)
 
 
 FIELDS = {each.name: each for each in dataclasses.fields(Settings)}

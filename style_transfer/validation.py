@@ -3,8 +3,10 @@
 import dataclasses
 import math
 
+from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import MIN_SIDE, VGG19
 
+NONE = "none"  # on the command line: an empty list, where the default is not
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -20,6 +22,7 @@ def option(
     choices=None,
     parse=None,
     compiled=False,
+    optional=False,
 ):
     """Declare one setting.
 
@@ -32,12 +35,26 @@ def option(
         minimum, above, maximum: the range: inclusive, exclusive, inclusive.
         choices: the values allowed, where they can be listed.
         parse: reads a value that is written in a language of its own, or raises ValueError.
+        optional: whether a list that has values by default may be empty.
         compiled: whether the compiled steps depend on it: runs that differ in it share none.
     """
     rule = dict(meaning=meaning, minimum=minimum, above=above, maximum=maximum, choices=choices)
     rule |= dict(kind=kind or type(default), parse=parse)
-    rule |= dict(flags=flags, section=section, compiled=compiled)
+    rule |= dict(flags=flags, section=section, compiled=compiled, optional=optional)
     return dataclasses.field(default=default, metadata=rule)
+
+
+def without_none(value, field):
+    """Return a setting as a user writes it, who says `none` for no values where there may be none.
+
+    Raises:
+        ValueError: there are no values, and not even that.
+    """
+    if not (field.metadata["optional"] and field.default):
+        return value
+    if not value:
+        raise ValueError(f"at least one is needed, or {NONE}")
+    return () if value == (NONE,) else value
 
 
 def check_value(value, field):
@@ -45,7 +62,7 @@ def check_value(value, field):
     several = isinstance(field.default, tuple)
     if several and not isinstance(value, tuple):
         raise ValueError(f"{value!r} is not a list")
-    if several and field.default and not value:
+    if several and field.default and not value and not field.metadata["optional"]:
         raise ValueError("at least one is needed")
     for each in value if several else (value,):
         check_one(each, field.metadata)
@@ -156,3 +173,16 @@ def parse_scales(text):
     if min(sizes) < MIN_SIDE or list(sizes) != sorted(set(sizes)):
         raise ValueError(f"{text}: the sizes must grow, from {MIN_SIDE} at least")
     return sizes
+
+
+def check_together(settings):
+    """Raise SettingsError for settings, each of them right, that do not go together."""
+    if settings.average and settings.optimizer != "adam":
+        raise SettingsError("--average works with --optimizer adam only; add that")
+    if settings.transform == "google" and "," in settings.strength:
+        raise SettingsError("--strength takes one number with --transform google")
+    if not settings.layers:
+        raise SettingsError("--content-layer and --style-layer are both none; name a layer")
+    for name in (*settings.content_layers, *settings.style_layer_weights):
+        if name not in settings.architecture.layers:
+            raise SettingsError(f"{settings.architecture.name} has no layer {name}")

@@ -110,8 +110,6 @@ def test_an_unknown_layer_is_answered_with_the_list():
         ("blend", [1.0], r"\[1.0\] is not a list"),
         ("blend", ("1",), "'1' is not a number"),
         ("blend", (True,), "True is not a number"),
-        ("content_layers", (), "at least one is needed"),
-        ("style_layers", (), "at least one is needed"),
         ("content_layers", "block4_conv2", "'block4_conv2' is not a list"),
         ("style_layers", "block4_conv2", "'block4_conv2' is not a list"),
         ("style_layers", (4,), "4 is not a text"),
@@ -163,6 +161,13 @@ def test_layers_must_be_of_the_network(name):
         Settings(**changes, network="vgg16")
     settings = Settings(**{name: ("block3_conv3",)}, network="vgg16")
     assert settings.architecture is VGG16 and "block3_conv3" in settings.layers
+
+
+def test_one_of_the_losses_may_have_no_layers():
+    assert Settings(content_layers=()).layers == tuple(Settings().style_layer_weights)
+    assert Settings(style_layers=()).layers == ("block4_conv2",)
+    with pytest.raises(SettingsError, match="both none"):
+        Settings(content_layers=(), style_layers=())
 
 
 def test_layers_are_sorted_from_the_image_upwards_and_there_once():

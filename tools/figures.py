@@ -6,6 +6,7 @@ Each picture of a figure is a run of `main.py`; runs go to `data/output/figures/
 repeated where they are there already. Takes some minutes.
 """
 
+import functools
 import json
 import subprocess
 import sys
@@ -23,6 +24,7 @@ INPUT = ROOT / "data" / "input"
 RUNS = ROOT / "data" / "output" / "figures"
 HEIGHT = 240  # of each picture in a figure
 GAP, LABEL = 8, 24
+SHEET_WIDTH = 1000  # of an exploring command's sheet
 
 TEMPLE_NIGHT = ("temple", "night_strokes")
 TEMPLE_WAVES = ("temple", "waves")
@@ -106,6 +108,14 @@ def draw_epochs():
     return assemble([[label(found[epoch], f"epoch {epoch}") for epoch in (0, 1, 2, 4, 10)]])
 
 
+def explore(command, arguments):
+    """Run an exploring command; return its sheet, or its drawing."""
+    whole = [sys.executable, ROOT / "main.py", command, *arguments, "--weights", "compact"]
+    whole += ["--overwrite", "--output", RUNS / command]
+    told = subprocess.run(whole, check=True, capture_output=True, text=True, cwd=INPUT).stdout
+    return frames.shrink(frames.read(told.splitlines()[-1]), (SHEET_WIDTH, 1000))
+
+
 def stylize(pair, arguments):
     """Run the program on a pair of samples, unless that was done before; return the folder."""
     content, style = pair
@@ -167,7 +177,16 @@ def assemble(rows):
     return whole
 
 
+#: Exploring commands, with their arguments; pictures are in `data/input`.
+EXPLORED = {
+    "features": ("--content", "cat.jpg", "--top", "5"),
+    "reconstruct": ("--content", "cat.jpg", "--style", "waves.jpg"),
+    "dream": ("--content", "cat.jpg"),
+    "channels": (),
+    "model": ("--content", "temple.jpg"),
+}
 OTHERS = {"sweep": draw_sweep, "epochs": draw_epochs}
+OTHERS |= {name: functools.partial(explore, name, each) for name, each in EXPLORED.items()}
 
 
 @click.command(help=__doc__.split("\n\n")[0])
@@ -180,7 +199,7 @@ def main(names):
         else:
             figure = assemble([[draw(cell) for cell in row] for row in FIGURES[name]])
         path = ROOT / "docs" / f"{name}.jpg"
-        figure.save(path, quality=88)
+        figure.save(path, quality=72 if name in EXPLORED else 88)
         print(path.relative_to(ROOT))
 
 

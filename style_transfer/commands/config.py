@@ -5,6 +5,7 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.settings import FIELDS, check
+from style_transfer.validation import without_none
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -78,7 +79,7 @@ def convert(name, value):
         value = tuple(convert_to(kind, each) for each in value)
     else:
         value = convert_to(type(default), value)
-    check(name, value)
+    check(name, without_none(value, FIELDS[name]))
     return value
 
 

@@ -159,6 +159,12 @@ class Console:
             self.progress.close()
             self.progress = None
 
+    def show_drawn(self, drawn):
+        """Show, on a terminal as a line that the next one replaces, that a picture is there."""
+        left = "" if drawn.seconds_left is None else f", {clock(drawn.seconds_left)} left"
+        text = f"{drawn.number}/{drawn.count} {drawn.label}{left}"
+        (self.status if self.terminal else self.say)(text)
+
     def show_saving(self, _saving):
         """Say what takes some seconds after the steps."""
         self.end_progress()
@@ -195,15 +201,18 @@ class Console:
         if not saved.finished:
             folder = shlex.quote(files.printable(saved.folder))
             is_run = saved.result.parent == saved.folder  # a trained network lies beside it
-            how = f"python main.py --resume {folder}" if is_run else "the same command again"
-            self.say(f"Stopped after {saved.steps_done} steps; to continue:")
-            self.say(f"  {how}")
+            command = f"{saved.command} " if saved.command else ""
+            again = f"python main.py {command}--resume {folder}"
+            self.say(f"Stopped after {saved.steps_done} {saved.unit}; to continue:")
+            self.say(f"  {again if is_run else 'the same command again'}")
 
 
 SHOWN = {
     events.Loading: lambda console, _: console.say(LOADING),
     events.Notice: lambda console, notice: console.say(f"Note: {notice.text}"),
     events.Planned: Console.show_plan,
+    events.Outlined: lambda console, outlined: list(map(console.say, outlined.lines)),
+    events.Drawn: Console.show_drawn,
     events.Iterate: Console.show_iterate,
     events.Saving: Console.show_saving,
     events.Saved: Console.show_saved,

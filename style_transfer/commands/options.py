@@ -10,7 +10,8 @@ import click
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
-from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings, check
+from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings
+from style_transfer.validation import check_value, without_none
 
 METHOD, RUN = "Method", "Run"
 SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
@@ -60,26 +61,38 @@ class Values(click.ParamType):
         return values
 
 
-def setting_options(*, several=False, without=()):
+def setting_options(*, several=False, without=(), defaults=None):
     """Make the options of all settings: type, default, meaning and range come from `Settings`.
 
     Args:
         several: whether a number may be a list of numbers, as in a sweep.
         without: names of settings that get none.
+        defaults: those, by name, that are others than the settings' own.
     """
-    return [setting_option(name, several) for name in FIELDS if name not in without]
+    defaults = defaults or {}
+    return [
+        field_option(field, several, defaults.get(name))
+        for name, field in FIELDS.items()
+        if name not in without
+    ]
 
 
-def setting_option(name, several):
-    """Make the option of one setting."""
-    field = FIELDS[name]
-    default, rule = field.default, field.metadata
+def field_option(field, several=False, default=None):
+    """Make the option of one setting.
+
+    Args:
+        field: of a data class, as `validation.option` declares it.
+        several: whether a number may be a list of numbers.
+        default: where it is another one than the field's.
+    """
+    default, rule = field.default if default is None else default, field.metadata
     is_list, is_number = isinstance(default, tuple), type(default) in (int, float)
 
     def validate(_context, _parameter, value):
         try:
+            value = without_none(value, field)
             for each in value if several and is_number else (value,):
-                check(name, each)
+                check_value(each, field)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
         return value
@@ -90,7 +103,7 @@ def setting_option(name, several):
     flags = rule["flags"]
     return Option(
         *flags,
-        name,
+        field.name,
         section=rule["section"],
         type=kind,
         is_flag=default is False,
@@ -106,7 +119,7 @@ def setting_option(name, several):
 def shown(default):
     """Tell how a default is shown: long lists by their ends, none for an empty one."""
     if not isinstance(default, tuple):
-        return True
+        return default != ""
     return f"{default[0]} … {default[-1]}" if len(default) > 2 else bool(default)
 
 

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from style_transfer.commands.interrupts import Interrupts
-from style_transfer.optimization.events import Iterate, JobFailed, JobStarted, Planned
+from style_transfer.optimization.events import Iterate, JobFailed, JobStarted, Outlined, Planned
 
 EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
@@ -42,7 +42,7 @@ def play(perform, console):
     with ThreadPoolExecutor(1) as worker, contextlib.ExitStack() as catching:
         event = next_event(events, None, console)
         while event is not None:
-            if isinstance(event, (Planned, JobStarted)) and not interrupts.are_caught:
+            if isinstance(event, (Planned, Outlined, JobStarted)) and not interrupts.are_caught:
                 catching.enter_context(interrupts)
             console.show(event)
             if isinstance(event, JobFailed):

@@ -68,7 +68,7 @@ def own_options():
     "sweep",
     cls=Command,
     help=HELP,
-    short_help="Every combination of pictures and settings, in one contact sheet.",
+    short_help="Every combination of pictures and settings, in one sheet.",
     context_settings=CONTEXT,
     params=[
         *own_options(),

@@ -47,6 +47,27 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Outlined:
+    """What an exploring command will do.
+
+    Attributes:
+        lines: with what, on what, and what it will cost.
+    """
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture of several is there: the `number`-th of `count`; the seconds left are estimated."""
+
+    number: int
+    count: int
+    label: str
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
 class Iterate:
     """Where the optimization stands: about one a second, and one at the end of each epoch.
 
@@ -89,12 +110,16 @@ class Saved:
         result: path of the picture.
         finished: whether nothing is left to do.
         steps_done: in all.
+        command: that continues it; painting, where it is not named.
+        unit: of what was done.
     """
 
     folder: Path
     result: Path
     finished: bool
     steps_done: int
+    command: str = ""
+    unit: str = "steps"
 
 
 @dataclass(frozen=True)

@@ -310,6 +310,9 @@ def resume(folder, given=None, **options):
 
 def check_command(path, record):
     """Raise FileError unless a record is one of painting."""
+    if "choices" in record:
+        maker = record.get("command")
+        raise files.FileError(path, f"was made by {maker}", f"try: main.py {maker} --resume")
     if record.get("command") in OTHERS:
         raise files.FileError(path, *OTHERS[record["command"]])
 

@@ -17,8 +17,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
-#: Held by the thread whose warnings are watched.
-WATCH = threading.Lock()
+WATCH = threading.Lock()  # held by the thread whose warnings are watched
 
 #: How to turn a picture upright, by its EXIF orientation.
 TURNS = {

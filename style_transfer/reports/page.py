@@ -1,6 +1,7 @@
-"""Web pages of a run and of a sweep: one file each, everything in it, nothing from outside."""
+"""Web pages of a run, and of grids of pictures: one file each, everything in it."""
 
 import base64
+import dataclasses
 import io
 import json
 import os
@@ -28,6 +29,27 @@ MOST_FRAMES = 60
 
 SHEET_BOX = (480, 480)
 SHEET_FRAMES = 240  # of all cells together, but two of each cell at least
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A labelled grid of pictures.
+
+    Attributes:
+        title: above it.
+        rows, columns: labels, a text each.
+        cells: from (row index, column index), both from 0, to the paths of a film's frames, in
+            order; one path is a picture, none a film that failed.
+        captions: lines under the pictures, by the same indices.
+        absent: what is written where there is nothing.
+    """
+
+    title: str
+    rows: list
+    columns: list
+    cells: dict
+    captions: dict = dataclasses.field(default_factory=dict)
+    absent: str = "not run"
 
 
 @dataclass(frozen=True)
@@ -92,19 +114,34 @@ def write_sheet_page(path, *, title, rows, columns, cells):
         cells: paths of a run's frames, in order, by (row index, column index), both from 0. An
             empty list is a run that failed; what is not there was not run.
     """
-    runs = [paths for paths in cells.values() if paths]
-    most = max(2, SHEET_FRAMES // max(1, len(runs)))
+    count = sum(bool(paths) for paths in cells.values())
+    summary = f"{count} of {len(rows) * len(columns)} runs"
+    grid = Grid(title, rows, columns, cells)
+    write_grids(path, title=title, summary=summary, grids=[grid])
+
+
+def write_grids(path, *, title, summary, grids, record=None, command=(), svg=""):
+    """Write a page of labelled grids of pictures; see `write_sheet_page`.
+
+    Args:
+        path: of the page.
+        title, summary: its heading, and the line under it.
+        grids: `Grid`s; of several, each has its own title above it.
+        record: of what made them, to be shown under them, or None.
+        command: the words that make them again.
+        svg: a drawing to be shown above them, the text of an SVG.
+    """
+    films = [paths for grid in grids for paths in grid.cells.values() if paths]
+    most = max(2, SHEET_FRAMES // max(1, len(films)))
     page = render(
         "sheet",
         title=title,
-        summary=f"{len(runs)} of {len(rows) * len(columns)} runs",
-        rows=rows,
-        columns=columns,
-        films={
-            place: embed_cell(cells.get(place), most)
-            for place in np.ndindex(len(rows), len(columns))
-        },
-        last=max((min(len(paths), most) for paths in runs), default=1) - 1,
+        summary=summary,
+        grids=[(grid, embed_cells(grid, most)) for grid in grids],
+        svg=Markup(svg[svg.find("<svg") :] if svg else ""),
+        last=max((min(len(paths), most) for paths in films), default=1) - 1,
+        command=command,
+        facts=provenance.list_facts(record) if record else [],
     )
     files.write_text(path, page)
 
@@ -218,8 +255,14 @@ def embed_film(folder, table):
     return film
 
 
-def embed_cell(paths, most):
+def embed_cells(grid, most):
+    """Embed the cells of a `Grid`, by their places, see `embed_cell`."""
+    places = np.ndindex(len(grid.rows), len(grid.columns))
+    return {place: embed_cell(grid.cells.get(place), most, grid.absent) for place in places}
+
+
+def embed_cell(paths, most, absent):
     """Embed at most so many of a cell's frames, or say why there are none."""
     if not paths:
-        return "not run" if paths is None else "failed"
+        return absent if paths is None else "failed"
     return [embed(frames.read(path), SHEET_BOX) for path in frames.choose(paths, most)]

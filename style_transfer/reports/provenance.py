@@ -6,6 +6,7 @@ from pathlib import Path
 from style_transfer import files
 from style_transfer.runs.inputs import flag
 from style_transfer.settings import FIELDS
+from style_transfer.validation import NONE
 
 
 def name_input(record, role):
@@ -32,31 +33,39 @@ def summarize(record):
     return " · ".join(parts)
 
 
-def list_words(record):
+def list_words(record, choices=()):
     """List the words, quoted, of the command that makes the picture again.
 
     Options at their default are left out, and settings that this version does not know.
+
+    Args:
+        choices: pairs of a field and its value: what a command has besides `Settings`.
     """
     words = ["python", "main.py"]
     names = {"content": "--content"}
     if training := record.get("training"):
         words += ["train", "--photos", files.printable(training["photos"])]
         names = {"content": "--preview"}
+    if "choices" in record:
+        words.append(record["command"])
     for role, source in record["inputs"].items():
         if role != "init":  # is among the settings
             words += [names.get(role, flag(role)), files.printable(source["path"])]
-    for name, value in record["settings"].items():
-        if name in FIELDS and is_changed(name, value):
-            words += list_option(name, value)
+    values = [(FIELDS[name], each) for name, each in record["settings"].items() if name in FIELDS]
+    for field, value in [*values, *choices]:
+        if differs(value, field.default):
+            words += list_option(field, value)
     return [shlex.quote(word) for word in words]
 
 
-def list_option(name, value):
+def list_option(field, value):
     """List the words of a setting; of several values, each has the flag before it."""
-    flag = FIELDS[name].metadata["flags"][0]
+    flag = field.metadata["flags"][0]
     if value is True:
         return [flag]
-    values = value if isinstance(value, list) else [value]
+    values = value if isinstance(value, (list, tuple)) else [value]
+    if not values and field.metadata["optional"]:
+        values = [NONE]
     return [word for each in values for word in (flag, str(each))]
 
 
@@ -85,14 +94,16 @@ def explain(name, value):
 
 def is_changed(name, value):
     """Tell whether a setting, as `run.json` has it, differs from its default."""
-    if name not in FIELDS:
-        return True
-    default = FIELDS[name].default
-    return value != (list(default) if isinstance(default, tuple) else default)
+    return name not in FIELDS or differs(value, FIELDS[name].default)
+
+
+def differs(value, default):
+    """Tell whether a value, as JSON has it, is another than the default."""
+    return (tuple(value) if isinstance(value, list) else value) != default
 
 
 def show(value):
     """Write a setting's value for reading."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return ", ".join(map(str, value)) or NONE if isinstance(value, (list, tuple)) else str(value)

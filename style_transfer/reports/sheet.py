@@ -1,6 +1,7 @@
-"""The contact sheet of a sweep: a labelled grid of pictures, as PNG."""
+"""A labelled grid of pictures, as PNG: the contact sheet of a sweep, the maps of a network."""
 
 import io
+import itertools
 import math
 import textwrap
 from pathlib import Path
@@ -19,7 +20,7 @@ LABEL_SIZE, TITLE_SIZE = 15, 20  # of the letters, in pixels
 PAPER, INK, SHADE, MUTED = "#ffffff", "#1e1d1b", "#f2efe9", "#68655e"
 
 
-def draw(path, *, title, rows, columns, cells):
+def draw(path, *, title, rows, columns, cells, captions=None, absent="failed"):
     """Draw a labelled grid of pictures.
 
     The cells are alike, shaped as the first picture; each picture fits into its cell.
@@ -29,7 +30,9 @@ def draw(path, *, title, rows, columns, cells):
         title: above the grid.
         rows, columns: their labels.
         cells: from (row index, column index), both from 0, to the path of a picture; what is
-            not there is marked as failed.
+            not there is marked.
+        captions: lines under the pictures, by the same indices, or None.
+        absent: what is written where there is no picture.
 
     Raises:
         files.FileError: a picture is missing or damaged.
@@ -41,21 +44,29 @@ def draw(path, *, title, rows, columns, cells):
     left = 2 * GAP + max((measure(label)[0] for label in beside), default=0)
     top = 3 * GAP + TITLE_SIZE + max((measure(label)[1] for label in above), default=0)
     lefts = [left + column * (size[0] + GAP) for column in range(len(columns) + 1)]
-    tops = [top + row * (size[1] + GAP) for row in range(len(rows) + 1)]
+    under = LABEL_SIZE + GAP // 2 if captions else 0
+    tops = [top + row * (size[1] + under + GAP) for row in range(len(rows) + 1)]
     width = max(lefts[-1], math.ceil(title.get_length()) + 2 * GAP)
     sheet = Image.new("RGB", (width, tops[-1]), PAPER)
-    for row, y in enumerate(tops[:-1]):
-        for column, x in enumerate(lefts[:-1]):
-            sheet.paste(draw_cell(cells.get((row, column)), size), (x, y))
     pen = ImageDraw.Draw(sheet)
+    for row, column in itertools.product(range(len(rows)), range(len(columns))):
+        x, y = lefts[column], tops[row]
+        sheet.paste(draw_cell(cells.get((row, column)), size, absent), (x, y))
+        text = wrap((captions or {}).get((row, column), ""), size[0]).partition("\n")[0]
+        write_label(pen, (x + size[0] / 2, y + size[1] + 2), text, "ma", "center", MUTED)
     pen.text((GAP, GAP), title, INK)
     for label, x in zip(above, lefts):
         write_label(pen, (x + size[0] / 2, top - GAP / 2), label, "md", "center")
     for label, y in zip(beside, tops):
         write_label(pen, (left - GAP, y + size[1] / 2), label, "rm", "right")
+    files.write(path, encode(sheet))
+
+
+def encode(picture):
+    """Return a Pillow image as the bytes of a PNG."""
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    files.write(path, buffer.getvalue())
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def choose_size(first, count):
@@ -69,12 +80,12 @@ def choose_size(first, count):
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def draw_cell(path, size):
+def draw_cell(path, size, absent):
     """Draw a picture in the middle of a cell; say so where there is none."""
     cell = Image.new("RGB", size, SHADE)
     if path is None:
         middle = (size[0] / 2, size[1] / 2)
-        write_label(ImageDraw.Draw(cell), middle, "failed", "mm", "center", MUTED)
+        write_label(ImageDraw.Draw(cell), middle, absent, "mm", "center", MUTED)
         return cell
     picture = shrink(read(path), size)
     cell.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))

@@ -63,41 +63,46 @@ def check_writable(folder):
         raise files.FileError(there, "cannot be written to", "choose another --output")
 
 
-def check_folder(folder, inputs, *, overwrite):
+def check_folder(folder, inputs, *, overwrite, own=FILES, subfolders=("frames",), what="a run"):
     """Raise FileError if a run may not write to `folder`; nothing is created or changed.
 
     Args:
         inputs: paths of the pictures; none of them may lie where the run writes.
         overwrite: allow a folder that holds a run already.
+        own: names of the files that the run writes.
+        subfolders: names of the folders that it fills.
+        what: the folder would hold, for people.
     """
     if folder.exists() and not folder.is_dir():
         raise files.FileError(folder, "is a file", "name a folder with --output")
-    held = [name for name in (*FILES, "frames") if (folder / name).exists()]
+    held = [name for name in (*own, *subfolders) if (folder / name).exists()]
     for path in inputs:
-        check_input(Path(path), folder, held)
+        check_input(Path(path), folder, held, subfolders)
     check_writable(folder)
     files.check_unlocked(folder / LOCK)
     if held and not overwrite:
         remedy = (
             "continue it with --resume, replace it with --overwrite, or choose another --output"
         )
-        raise files.FileError(folder, "holds a run", remedy)
+        raise files.FileError(folder, f"holds {what}", remedy)
 
 
-def check_input(path, folder, held):
+def check_input(path, folder, held, subfolders):
     """Raise FileError if a run in `folder` would replace or remove an input.
 
     Both what the path is called and what it leads to count, in case it is a symbolic link.
 
     Args:
         held: the names of a run that the folder has.
+        subfolders: names of the folders that it empties.
     """
     # `Path.resolve` would raise for a link to itself (before Python 3.13).
     target, place, own = map(os.path.realpath, (path, path.parent, folder))
     places = {Path(target), Path(place, path.name)}
     if places & {Path(own, name) for name in held}:
         raise files.FileError(path, "would be overwritten", "choose another --output")
-    if Path(os.path.realpath(folder / "frames")) in {place.parent for place in places}:
+    emptied = {Path(os.path.realpath(folder / name)) for name in subfolders}
+    if emptied & {place.parent for place in places}:
         raise files.FileError(path, "would be removed", "choose another --output")
 
 

@@ -26,6 +26,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "terms",
     "command",
     "training",
+    "choices",
     "start",
     "model",
 )
@@ -125,7 +126,8 @@ def parse(path, text, **more):
         record = json.loads(text) | more
         fingerprint(record)
         check_texts(record)
-        Inputs.from_items(record["inputs"])
+        if "choices" not in record:  # else it is of an exploring command, with inputs of its own
+            Inputs.from_items(record["inputs"])
         values = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in record["settings"].items()

@@ -150,6 +150,13 @@ def test_a_bad_file_is_refused(run_main, content, style, tmp_path, text, words):
     refused(run_main("-c", content, "-s", style, "--config", path), "bad.toml", *words)
 
 
+def test_a_file_can_leave_out_a_loss(monkeypatch, content, style, tmp_path):
+    path = tmp_path / "content.toml"
+    path.write_text("style-layer = 'none'\n")
+    settings = settings_of(monkeypatch, "-c", content, "-s", style, "--config", path)
+    assert settings.style_layers == () and settings.layers == ("block4_conv2",)
+
+
 def test_an_unknown_recipe_is_answered_with_the_list(run_main, content, style):
     refused(run_main("-c", content, "-s", style, "--recipe", "vgg"), "vgg", "d2l", "gatys2016")
 

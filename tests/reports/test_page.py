@@ -269,6 +269,25 @@ def test_a_sheet_without_any_run(tmp_path):
     assert Tree(path).all("input")[0]["max"] == "0"
 
 
+def test_a_page_of_several_grids(tmp_path):
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (16, 16)).save(picture)
+    grids = [
+        page.Grid("maps", ["one"], ["a", "b"], {(0, 0): [picture]}, {(0, 0): HOSTILE}, absent=""),
+        page.Grid(HOSTILE, ["two", "three"], ["c"], {(1, 0): [picture]}, absent="not yet"),
+    ]
+    path = tmp_path / "sheet.html"
+    drawing = "<?xml?><svg><text>inside</text></svg>"
+    page.write_grids(path, title="t", summary="s", grids=grids, svg=drawing, command=["python"])
+    tree = Tree(path)
+    assert len(tree.all("table", **{"class": "grid"})) == 2 and len(tree.all("svg")) == 1
+    labels = [each["aria-label"] for each in tree.all("button", **{"class": "cell"})]
+    shown = files.printable(HOSTILE)
+    assert labels == [f"one, {shown}", "three, c"]
+    assert tree.texts.count("not yet") == 1 and "maps" in tree.texts
+    assert len(tree.all("script")) == 1  # what a caption says is no HTML
+
+
 def test_tensorflow_is_not_loaded():
     code = (
         "import sys; from style_transfer.reports import page; sys.exit('tensorflow' in sys.modules)"

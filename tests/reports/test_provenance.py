@@ -7,6 +7,7 @@ from conftest import paint
 from pages import write
 
 from style_transfer.commands import paint as paint_command
+from style_transfer.exploration.choices import DreamChoices
 from style_transfer.reports import provenance
 from style_transfer.settings import FIELDS, Settings
 
@@ -35,7 +36,7 @@ def test_every_setting_has_the_flag_that_the_command_names():
     flags = {each.name: each.opts for each in paint_command.command.params}
     for name, field in FIELDS.items():
         value = {bool: True, tuple: ["x"]}.get(type(field.default), "x")
-        assert provenance.list_option(name, value)[0] in flags[name]
+        assert provenance.list_option(field, value)[0] in flags[name]
 
 
 def test_several_styles_masks_and_a_start_picture_in_the_command():
@@ -45,3 +46,19 @@ def test_several_styles_masks_and_a_start_picture_in_the_command():
     flags = ["content", "style", "style", "content-mask", "style-mask", "style-mask", "init"]
     assert words[2::2] == [f"--{flag}" for flag in flags]
     assert words[-1] == "ini.png"
+
+
+def test_a_loss_without_layers_is_given_as_none():
+    record = {"inputs": {}, "settings": {"style_layers": [], "content_layers": ["block1_conv1"]}}
+    words = provenance.list_words(record)
+    assert words[2:] == ["--style-layer", "none", "--content-layer", "block1_conv1"]
+    assert provenance.explain("style_layers", [])["value"] == "none"
+
+
+def test_a_command_has_its_own_options_too():
+    record = {"command": "dream", "choices": {"zoom": 3}, "settings": {}}
+    record["inputs"] = {"content": {"path": "a cat.jpg"}}
+    fields = {each.name: each for each in dataclasses.fields(DreamChoices)}
+    own = [(fields["zoom"], 3), (fields["steps"], 10), (fields["layers"], ("block1_conv1",))]
+    words = "python main.py dream --content 'a cat.jpg' --zoom 3 --layer block1_conv1"
+    assert " ".join(provenance.list_words(record, own)) == words

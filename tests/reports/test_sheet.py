@@ -82,3 +82,18 @@ def test_a_damaged_picture_is_named(tmp_path):
     cells[0, 1].write_bytes(b"no picture")
     with pytest.raises(files.FileError, match=r"1.png: is damaged"):
         draw(tmp_path, cells)
+
+
+def test_captions_stand_under_their_pictures(tmp_path):
+    cells = paint_cells(tmp_path)
+    labels = {"title": "t", "rows": ["a"], "columns": ["b", "c", "d"], "cells": cells}
+    heights = []
+    for name, captions in (("plain", None), ("told", {(0, 1): "#38"})):
+        sheet.draw(tmp_path / f"{name}.png", **labels, captions=captions)
+        pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB"))
+        heights.append(pixels.shape[0])
+    left, top, width, height = find_box(pixels, COLORS[1])
+    under = pixels[top + height : top + height + 20]
+    assert heights[1] > heights[0]
+    assert (under[:, left : left + width] < 200).any()
+    assert not (under[:, left + width + 10 :] < 200).any()

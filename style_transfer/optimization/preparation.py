@@ -65,7 +65,7 @@ def load_weights(source, settings, downloading):
         raise SettingsError(f"--weights: {error}") from None
 
 
-def check_unchanged(record, pictures, network, start):
+def check_unchanged(record, pictures, network, start=None):
     """Raise FileError if the inputs of a run are no longer what they were."""
     for role, picture in pictures.items():
         if picture.sha256 != record["inputs"][role]["sha256"]:

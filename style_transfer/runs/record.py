@@ -42,7 +42,7 @@ def make_record(settings, pictures, network, size, **computed):
         network: `weights.Weights`.
         size: (width, height) of the result.
         computed: `device`, `precision`, and `terms`, the names of the losses; `start`,
-            `decoders.identify` where one pass makes the start; and what else a command records.
+            `instant.identify` where one pass makes the start; and what else a command records.
     """
     return {
         "settings": dataclasses.asdict(settings),

@@ -153,7 +153,7 @@ class Server:
     def end(self, number=signal.SIGTERM):
         """End the server by a signal, and wait for it."""
         self.process.send_signal(number)
-        return self.process.communicate(timeout=30)
+        return self.process.communicate(timeout=90)
 
 
 def make_pictures(place):

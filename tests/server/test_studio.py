@@ -232,7 +232,7 @@ def test_clients_that_are_slow_or_vanish_hold_nobody_up(server):
     for each in sockets:
         each.close()
     assert server.ask("GET", "/jobs")[0] == 200
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30  # the server gives up on them after 60
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs ulimit")

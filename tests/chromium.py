@@ -140,7 +140,7 @@ class Chromium:
             raise RuntimeError(outcome["exceptionDetails"])
         return outcome["result"].get("value")
 
-    def wait_until(self, expression, seconds=30):
+    def wait_until(self, expression, seconds=180):
         """Wait until a JavaScript expression is true; return its value."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(expression)):

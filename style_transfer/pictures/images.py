@@ -120,11 +120,7 @@ def expand(path):
 
 
 def read_text(path, key):
-    """Return a text entry of a PNG.
-
-    Raises:
-        files.FileError: the file is no PNG, or has no such entry.
-    """
+    """Return a text entry of a PNG; raise FileError if the file is none, or has no such entry."""
     return find_text(path, files.read(path, remedy="give a result.png of this program"), key)
 
 

@@ -99,7 +99,7 @@ class Server:
 
     def ask(self, method, address, values=None):
         """Send a request; return (status, what the answer holds)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         headers = self.headers | {"Content-Type": "application/json"}
         connection.request(method, address, json.dumps(values or {}), headers)
         answer = connection.getresponse()
@@ -115,7 +115,7 @@ class Server:
         return order["id"]
 
     def upload(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         headers = self.headers | {"Content-Type": "image/png"}
         connection.request("POST", f"/pictures?name={path.name}", path.read_bytes(), headers)
         kept = json.loads(connection.getresponse().read())
@@ -126,7 +126,7 @@ class Server:
         """Return where an order stands."""
         return self.ask("GET", f"/jobs/{identity}.json")[1]
 
-    def wait_for(self, identity, condition, seconds=60):
+    def wait_for(self, identity, condition, seconds=180):
         """Wait until a function of where an order stands is true; return where it stands."""
         end = time.monotonic() + seconds
         while not condition(order := self.look(identity)):
@@ -134,7 +134,7 @@ class Server:
             time.sleep(0.01)
         return order
 
-    def wait_until_ended(self, identity, seconds=60):
+    def wait_until_ended(self, identity, seconds=180):
         ended = ("finished", "stopped", "failed")
         return self.wait_for(identity, lambda order: order["state"] in ended, seconds)
 
@@ -153,7 +153,7 @@ class Server:
     def end(self, number=signal.SIGTERM):
         """End the server by a signal, and wait for it."""
         self.process.send_signal(number)
-        return self.process.communicate(timeout=30)
+        return self.process.communicate(timeout=90)
 
 
 def make_pictures(place):

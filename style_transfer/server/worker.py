@@ -108,7 +108,7 @@ class Workshop:
     def __init__(self, desk):
         self.desk = desk
         self.engines = jobs.Engines()
-        self.one_pass = None
+        self.passes = {}  # what paints in one pass, by transform
 
     def paint(self, assignment):
         """Do an assignment; a pass that is asked for in the middle of a long one goes between."""
@@ -130,11 +130,12 @@ class Workshop:
     def paint_instantly(self, assignment):
         """Paint in one pass."""
         painter = apply.Painter(assignment.settings, overwrite=True)
-        painter.compute = self.one_pass
+        transform = assignment.settings.transform
+        painter.compute = self.passes.get(transform)
         yield from painter.perform(
             [apply.Task(assignment.inputs, assignment.folder / "result.png")]
         )
-        self.one_pass = painter.compute
+        self.passes[transform] = painter.compute
 
     def optimize(self, assignment):
         """Paint by optimization, from the start or from where it was."""

@@ -259,3 +259,26 @@ def test_a_style_is_added_and_nothing_else_changes(studio):
 def test_bad_starts_are_refused(any_style, small_weights, flags, words):
     rest = ("-s", "day.png", "--photos", "photos", "--weights", small_weights, "-o", "bad.style")
     refused(run_here(any_style, "train", *rest, *flags), *words)
+
+
+def test_a_training_begins_with_the_network_that_comes_with_the_program(studio):
+    folder, flags = studio
+    rest = ("--photos", "photos", "--size", "96", "--epochs", "1", "--steps", "2", *flags[-2:])
+    outcome = run_here(folder, "train", "-s", "day.png", *rest, "-o", "begun.style")
+    assert outcome.returncode == 0, outcome.stderr
+    begun, start = style_file.read(folder / "begun.style"), style_file.read(style_file.START)
+    assert begun.facts["training"]["from"] == start.sha256
+    for name, each in begun.arrays.items():
+        if name.startswith("residual") and name.endswith("kernel"):  # after two small steps
+            assert np.corrcoef(each.ravel(), start.arrays[name].ravel())[0, 1] > 0.99
+
+
+def test_any_painting_by_the_network_that_comes_with_the_program(studio):
+    folder, _ = studio
+    flags = ("-c", "photo.png", "-s", "day.png", "--model", "any")
+    assert run_here(folder, "apply", *flags, "-o", "ours.png").returncode == 0
+    photo, painted = (np.asarray(Image.open(folder / f"{n}.png"), float) for n in ("photo", "ours"))
+    assert painted.shape == photo.shape and np.abs(painted - photo).mean() > 10
+    again = run_here(folder, "apply", "--from-image", "ours.png", "-o", "ours2.png")
+    assert again.returncode == 0, again.stderr
+    assert (folder / "ours.png").read_bytes() == (folder / "ours2.png").read_bytes()

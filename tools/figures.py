@@ -46,6 +46,7 @@ def sweep(pair, option, values, *others):
 
 FROM_PHOTO = ("--init", "content", "--steps", "30")
 NIGHT = str(INPUT / "night_strokes.jpg")
+MODEL_ANY = ("--model", "any")
 MASK = ("--content-mask", str(INPUT / "temple_mask.png"))
 
 #: Rows of pictures: an input by its name, or (label, (content, style), arguments of main.py).
@@ -81,6 +82,10 @@ FIGURES = {
     "statistics": [
         sweep(TEMPLE_NIGHT, "--style-loss", ("gram", "wasserstein", "mean-std")),
         sweep(TEMPLE_NIGHT, "--layer-weights", ("equal", "geometric")),
+    ],
+    "trained": [
+        ["cat", "night_strokes", ("in one pass", ("cat", "night_strokes"), MODEL_ANY)],
+        ["temple", "circles", ("in one pass", ("temple", "circles"), MODEL_ANY)],
     ],
     "init": [
         [
@@ -133,8 +138,8 @@ def draw(cell):
     if isinstance(cell, str):
         return label(next(INPUT.glob(f"{cell}.*")), cell.replace("_", " "))
     text, pair, arguments = cell
-    if arguments is None:  # one pass, which is where a run starts
-        path, seconds = apply(pair)
+    if arguments in (None, MODEL_ANY):  # one pass
+        path, seconds = apply(pair, *(arguments or ()))
     else:
         folder = stylize(pair, arguments)
         path = folder / "result.png"
@@ -142,12 +147,13 @@ def draw(cell):
     return label(path, f"{text}, {seconds:.0f} s" if text in ("instant", "painted") else text)
 
 
-def apply(pair):
+def apply(pair, *arguments):
     """Paint a pair of samples in one pass; return the path, and the seconds of the pass."""
     command = [sys.executable, ROOT / "main.py", "apply", "--overwrite", "--json"]
     for option, name in zip(("--content", "--style"), pair):
         command += [option, INPUT / f"{name}.jpg"]
-    command += ["--output", RUNS / f"{'_'.join(pair)}_instant.png"]
+    name = "_".join((*pair, *arguments, "instant")).replace("--", "")
+    command += [*arguments, "--output", RUNS / f"{name}.png"]
     told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return Path(told["result"]), told["seconds"]
 

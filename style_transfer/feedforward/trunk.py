@@ -42,6 +42,31 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
         return features * scale + (shift[:, None, None] - mean * scale)
 
 
+class BilinearUpSampling(keras.layers.Layer):
+    """Double the sides, bilinearly; those of Keras must be known when a graph is built."""
+
+    def compute_output_shape(self, shape):
+        """Return the shape of the result."""
+        batch, *sides, channels = shape
+        return (batch, *(side and 2 * side for side in sides), channels)
+
+    def call(self, features):
+        """Return (batch, 2 height, 2 width, N)."""
+        return double(double(features, axis=1), axis=2)
+
+
+def double(features, axis):
+    """Double one side: a quarter of each value comes from the neighbor that is nearer."""
+    all_of = (slice(None),) * axis
+    first, last = features[(*all_of, slice(0, 1))], features[(*all_of, slice(-1, None))]
+    before = ops.concatenate([first, features[(*all_of, slice(None, -1))]], axis)
+    after = ops.concatenate([features[(*all_of, slice(1, None))], last], axis)
+    pair = [0.75 * features + 0.25 * each for each in (before, after)]
+    shape = list(ops.shape(features))
+    shape[axis] = 2 * shape[axis]
+    return ops.reshape(ops.stack(pair, axis=axis + 1), shape)
+
+
 def build_trunk(styles):
     """Build the network, with weights drawn at random.
 
@@ -66,10 +91,7 @@ def build_trunk(styles):
         inner = block(hidden, WIDTH, f"residual{number}_conv1")
         hidden = hidden + block(inner, WIDTH, f"residual{number}_conv2", activate=False)
     for number, channels in enumerate((STEM, STEM // 2), start=1):
-        upsample = keras.layers.UpSampling2D(
-            2, interpolation="bilinear", name=f"upsampling{number}"
-        )
-        hidden = upsample(hidden)
+        hidden = BilinearUpSampling(name=f"upsampling{number}")(hidden)
         hidden = block(hidden, channels, f"expand{number}")
     result = ops.sigmoid(convolve(hidden, 3, "output", size=5))
     return keras.Model([image, mixture], result, name="trunk")

@@ -1,9 +1,10 @@
 """The trained network's parts against NumPy written out."""
 
+import keras
 import numpy as np
 import pytest
 
-from style_transfer.feedforward import trained, trunk
+from style_transfer.feedforward import style_file, trained, trunk
 
 
 def test_conditional_instance_normalization_written_out():
@@ -49,3 +50,22 @@ def test_styles_differ_only_by_scales_and_shifts():
     channels = sum(layer.scale.shape[-1] for layer in norms)
     assert two.count_params() - one.count_params() == 2 * channels
     assert 2 * one.count_params() < 1e6  # bytes in half precision
+
+
+def test_bilinear_upsampling_is_that_of_keras():
+    features = np.random.default_rng(1).normal(size=(2, 5, 7, 3)).astype(np.float32)
+    expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(features)
+    layer = trunk.BilinearUpSampling()
+    np.testing.assert_allclose(layer(features), expected, atol=1e-6)
+    assert layer.compute_output_shape((None, 5, None, 3)) == (None, 10, None, 3)
+
+
+@pytest.mark.parametrize("arch", ["johnson", *style_file.FOR_ANY])
+def test_as_a_graph_it_takes_pictures_of_all_sizes(arch):
+    model = trained.build(arch, 2)
+    graph = trained.compiled(model)
+    told = np.float32([[0.5, 0.5]]) if arch == "johnson" else np.ones((1, 2, 368), np.float32)
+    for shape in ((1, 32, 40, 3), (1, 48, 36, 3), (1, 64, 64, 3), (1, 37, 51, 3)):
+        photo = np.random.default_rng(2).random(shape, np.float32)
+        found = trained.paint(graph, photo, told)
+        np.testing.assert_allclose(found, trained.paint(model, photo, told), atol=1e-4)

@@ -1,7 +1,7 @@
 """Motion between two frames, and how far it can be trusted (Ruder et al., arXiv:1604.08610, 3.3).
 
-A flow is (height, width, 2) float32: how far, in pixels to the right and downwards, the point at each
-pixel lies in the other frame. It is found by DIS (Kroeger et al., arXiv:1603.03590), in OpenCV,
+A flow is (height, width, 2) float32: how far, in pixels to the right and downwards, the point at
+each pixel lies in the other frame. It is found by DIS (Kroeger et al., arXiv:1603.03590), in OpenCV,
 which gives the same bits however many threads there are.
 """
 
@@ -14,8 +14,10 @@ LARGEST = 1 / 4  # of the longer side: DIS invents larger ones where there is no
 LEAST = 0.1  # pixels; below, nothing moves: to move an image blurs it
 WINDOW = 5  # pixels, over which two explanations of a pixel are compared
 FLAT = 4 / 255  # a gradient below it may be noise alone
-GRID, FEWEST, MOST_MOVE = 8, 12, 0.3  # pixels, points, and their share that follow the camera
-NO_WORSE = 1.25  # times the error: by chance, what moves fits noise a little better than rest
+GRID = 8  # pixels between the points that the motion of the camera is found by
+FEWEST = 0.1  # of a frame that is not flat: less is an object, and no ground to tell it by
+FOLLOWING = 0.3  # of the points, at least, that the camera's motion explains
+NO_WORSE = 2.0  # times the error: by chance, what moves fits noise better than rest does
 BLUR = (5, 5), 0.8  # taps and σ of the Gaussian that softens the trust
 DISOCCLUDED = -1.0  # before it: what is behind something in the other frame draws its edge in
 CUT = 0.15  # a mean trust below this is another shot
@@ -61,13 +63,13 @@ def calm(flow, frame, other):
 def find_camera(flow, sure):
     """Fit the motion of a camera, an affine map, to a flow where it is sure; rest if none fits."""
     places = np.argwhere(sure[::GRID, ::GRID])[:, ::-1] * GRID
-    if len(places) < FEWEST:
+    if np.mean(sure) < FEWEST:
         return np.zeros_like(flow)
     moved = places + flow[places[:, 1], places[:, 0]]
     matrix, inliers = cv2.estimateAffine2D(
         places.astype(np.float32), moved.astype(np.float32), ransacReprojThreshold=1.0
     )
-    if matrix is None or np.mean(inliers) < MOST_MOVE:
+    if matrix is None or np.mean(inliers) < FOLLOWING:
         return np.zeros_like(flow)
     here = target(np.zeros_like(flow))
     return (here @ matrix[:, :2].T + matrix[:, 2] - here).astype(np.float32)

@@ -12,7 +12,9 @@ def texture(seed, side=400):
     total = np.zeros((side, side, 3), np.float32)
     for cells in (8, 25, 60, 120):
         coarse = generator.uniform(size=(cells, cells, 3)).astype(np.float32)
-        total += 8 / cells * cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
+        total += (8 / cells) ** 0.5 * cv2.resize(
+            coarse, (side, side), interpolation=cv2.INTER_CUBIC
+        )
     return (total - total.min()) / np.ptp(total)
 
 

@@ -1,7 +1,7 @@
 """Motion between two frames, and how far it can be trusted (Ruder et al., arXiv:1604.08610, 3.3).
 
 A flow is (height, width, 2) float32: how far, in pixels to the right and downwards, the point at
-each pixel lies in the other frame. It is found by DIS (Kroeger et al., arXiv:1603.03590), in OpenCV,
+each pixel lies in the other frame. It is found by DIS (Kroeger et al., arXiv:1603.03590) in OpenCV,
 which gives the same bits however many threads there are.
 """
 

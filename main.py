@@ -5,7 +5,7 @@ import sys
 import click
 
 from style_transfer import files
-from style_transfer.commands import apply, paint, report, sweep, train
+from style_transfer.commands import apply, paint, report, sweep, train, video
 from style_transfer.commands.console import ERASE_LINE, open_missing_streams
 from style_transfer.commands.options import CONTEXT
 from style_transfer.errors import BatchError, ComputationError, SettingsError
@@ -37,7 +37,7 @@ def commands():
     """Choose a command."""
 
 
-for each in (paint, apply, train, sweep, report):
+for each in (paint, apply, video, train, sweep, report):
     commands.add_command(each.command)
 
 

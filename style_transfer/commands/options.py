@@ -7,13 +7,15 @@ import operator
 
 import click
 
+from style_transfer import film_settings
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
-from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings, check
+from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings
+from style_transfer.validation import check_value
 
 METHOD, RUN = "Method", "Run"
-SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
+SECTIONS = (COMMON, film_settings.SECTION, STYLE, METHOD, NETWORK, RUN)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -60,26 +62,32 @@ class Values(click.ParamType):
         return values
 
 
-def setting_options(*, several=False, without=()):
+def setting_options(*, several=False, without=(), fields=FIELDS, defaults=()):
     """Make the options of all settings: type, default, meaning and range come from `Settings`.
 
     Args:
         several: whether a number may be a list of numbers, as in a sweep.
         without: names of settings that get none.
+        fields: of the settings.
+        defaults: pairs of names and defaults that a command has of its own.
     """
-    return [setting_option(name, several) for name in FIELDS if name not in without]
+    own = dict(defaults)
+    return [
+        setting_option(field, several, own.get(name, field.default))
+        for name, field in fields.items()
+        if name not in without
+    ]
 
 
-def setting_option(name, several):
+def setting_option(field, several, default):
     """Make the option of one setting."""
-    field = FIELDS[name]
-    default, rule = field.default, field.metadata
+    rule = field.metadata
     is_list, is_number = isinstance(default, tuple), type(default) in (int, float)
 
     def validate(_context, _parameter, value):
         try:
             for each in value if several and is_number else (value,):
-                check(name, each)
+                check_value(each, field)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
         return value
@@ -90,7 +98,7 @@ def setting_option(name, several):
     flags = rule["flags"]
     return Option(
         *flags,
-        name,
+        field.name,
         section=rule["section"],
         type=kind,
         is_flag=default is False,

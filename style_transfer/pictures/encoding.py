@@ -1,6 +1,7 @@
 """Films out: H.264 in MP4, every frame at its own time, with the sound of another film copied."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,12 +24,14 @@ class Sound:
 
     Attributes:
         path: of the film.
-        begin, end: in seconds of its own clock; packets outside are left out.
+        shift: the moment, in seconds of its own clock, that becomes 0.
+        begin, end: packets outside are left out.
     """
 
     path: str
-    begin: Fraction
-    end: Fraction
+    shift: Fraction
+    begin: float = -math.inf
+    end: float = math.inf
 
 
 def choose_suffix(sound):
@@ -127,11 +130,11 @@ def list_packets(source, streams, sound):
             continue
         seconds = packet.pts * packet.time_base
         if sound.begin <= seconds < sound.end:
-            shift = round(sound.begin / packet.time_base)
+            shift = round(sound.shift / packet.time_base)
             packet.pts -= shift
             packet.dts = packet.pts if packet.dts is None else packet.dts - shift
             packet.stream = streams[packet.stream_index]
-            yield seconds - sound.begin, packet
+            yield seconds - sound.shift, packet
 
 
 def mux_until(film, packets, end):

@@ -3,9 +3,12 @@
 import shlex
 from pathlib import Path
 
-from style_transfer import files
+from style_transfer import files, film_settings
 from style_transfer.runs.inputs import flag
 from style_transfer.settings import FIELDS
+
+#: What is chosen of a film where nothing is said: its options' defaults.
+SELECTION = {"start": 0, "duration": None, "every": 1, "preview": False, "rate": 25}
 
 
 def name_input(record, role):
@@ -42,18 +45,37 @@ def list_words(record):
     if training := record.get("training"):
         words += ["train", "--photos", files.printable(training["photos"])]
         names = {"content": "--preview"}
+    if film := record.get("film"):
+        words += ["video", *list_film_options(film)]
     for role, source in record["inputs"].items():
         if role != "init":  # is among the settings
             words += [names.get(role, flag(role)), files.printable(source["path"])]
     for name, value in record["settings"].items():
-        if name in FIELDS and is_changed(name, value):
+        if name in FIELDS and (is_changed(name, value) or (film and name == "size")):
             words += list_option(name, value)
     return [shlex.quote(word) for word in words]
 
 
+def list_film_options(film):
+    """List the words of what makes a film besides its pictures."""
+    words = []
+    for name, value in film["settings"].items():
+        if find_field(name) and is_changed(name, value):
+            words += list_option(name, value)
+    for name, value in film["selection"].items():
+        if value is not None and value != SELECTION.get(name):
+            words += [f"--{name}"] if value is True else [f"--{name}", f"{value:g}"]
+    return words if film["sound"] else [*words, "--no-sound"]
+
+
+def find_field(name):
+    """Return the declaration of a setting of a picture or of a film, or None."""
+    return FIELDS.get(name) or film_settings.FIELDS.get(name)
+
+
 def list_option(name, value):
     """List the words of a setting; of several values, each has the flag before it."""
-    flag = FIELDS[name].metadata["flags"][0]
+    flag = find_field(name).metadata["flags"][0]
     if value is True:
         return [flag]
     values = value if isinstance(value, list) else [value]
@@ -73,7 +95,7 @@ def list_facts(record):
 
 def explain(name, value):
     """Return a row of the table of settings; one that this version does not know has no default."""
-    field = FIELDS.get(name)
+    field = find_field(name)
     return {
         "name": name.replace("_", " "),
         "value": show(value),
@@ -85,9 +107,10 @@ def explain(name, value):
 
 def is_changed(name, value):
     """Tell whether a setting, as `run.json` has it, differs from its default."""
-    if name not in FIELDS:
+    field = find_field(name)
+    if field is None:
         return True
-    default = FIELDS[name].default
+    default = field.default
     return value != (list(default) if isinstance(default, tuple) else default)
 
 

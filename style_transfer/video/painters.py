@@ -10,18 +10,21 @@ from style_transfer.video.loss import FrameTransfer
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
 
 
+@dataclasses.dataclass(frozen=True)
 class Optimizer:
     """Paints frames by optimization.
 
-    Args:
+    Attributes:
         engine: a `loss.FrameEngine`.
         settings: a `Settings`.
         film: a `FilmSettings`.
         count: how many references a frame has, at most.
     """
 
-    def __init__(self, engine, settings, film, count):
-        self.engine, self.settings, self.film, self.count = engine, settings, film, count
+    engine: object
+    settings: object
+    film: object
+    count: int
 
     def begin(self, material):
         """Return the transfer that paints the first frame of a shot, as a picture is painted."""

@@ -82,3 +82,8 @@ def last_uses(visits):
         if visit.turn:
             uses[name_of((visit.frame, visit.turn - 1))] = number
     return uses
+
+
+def reach(settings):
+    """Return how far apart two frames are, at most, of which one holds on to the other."""
+    return max(settings.keyframes, settings.distances[-1])

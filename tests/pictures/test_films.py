@@ -111,7 +111,7 @@ def test_the_sound_is_copied(tmp_path, codec, suffix):
     source = save_film(tmp_path / "clip.mkv", sound=codec)
     film = films.load(source)
     assert film.has_sound
-    sound = encoding.Sound(str(source), Fraction(0), Fraction(10))
+    sound = encoding.Sound(str(source), Fraction(0))
     assert encoding.choose_suffix(sound) == suffix
     target = tmp_path / f"out{suffix}"
     pixels = (np.asarray(image) for _, image in film.read(film.times))
@@ -123,7 +123,7 @@ def test_the_sound_is_copied(tmp_path, codec, suffix):
 
 def test_a_part_of_the_sound_begins_with_the_pictures(tmp_path):
     source = save_film(tmp_path / "clip.mkv", sound="pcm_s16le")
-    sound = encoding.Sound(str(source), Fraction(1, 5), Fraction(2, 5))
+    sound = encoding.Sound(str(source), Fraction(1, 5), 0.2, 0.4)
     pixels = [picture(index) for index in range(3)]
     encoding.write(tmp_path / "out.mkv", iter(pixels), range(3), Fraction(1, 25), sound=sound)
     times = [time for _, time in packets(tmp_path / "out.mkv", "audio")]

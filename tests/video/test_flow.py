@@ -1,10 +1,10 @@
 """Flow and trust, against motion that is known exactly, and the paper's formulas in loops."""
 
-import clips
 import numpy as np
 import pytest
 
 from style_transfer.video import flow
+from tools import clips
 
 CENTER = np.s_[8:-8, 8:-8]
 

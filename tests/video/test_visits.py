@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from style_transfer.errors import SettingsError
+from style_transfer.film_settings import FilmSettings
 from style_transfer.video import visits
-from style_transfer.video.settings import FilmSettings
 from style_transfer.video.transfer import share_trust, warping_error
 
 

@@ -1,4 +1,4 @@
-"""The settings of a film, besides those of its pictures."""
+"""Every setting of a film, besides those of its pictures, written once; see `settings`."""
 
 import dataclasses
 from dataclasses import dataclass

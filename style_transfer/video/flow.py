@@ -21,6 +21,8 @@ NO_WORSE = 2.0  # times the error: by chance, what moves fits noise better than 
 BLUR = (5, 5), 0.8  # taps and σ of the Gaussian that softens the trust
 DISOCCLUDED = -1.0  # before it: what is behind something in the other frame draws its edge in
 CUT = 0.15  # a mean trust below this is another shot
+ROOM = 40  # a part of the longer side: how far around what is new it is painted over
+THICK = 5  # pixels; what is thinner is the boundary of a motion
 SAME = 1 / 255  # frames that differ by no more are one, shown for longer
 
 
@@ -162,6 +164,26 @@ def warp(image, flow):
     image = np.ascontiguousarray(image, np.float32)
     moved = cv2.remap(image, target(flow), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.clip(moved, 0.0, 1.0)
+
+
+def leave_room(trust):
+    """Return the trust with room around what has just come into sight, to be painted over.
+
+    This departs from the paper. A strip of two pixels a frame, at the edge that a camera moves
+    towards, is no place for a stroke, and what was painted there would stay for good. Lines as thin
+    as motion boundaries get no room.
+
+    Args:
+        trust: (height, width) in [0, 1].
+    """
+    reach = max(trust.shape) // ROOM
+    new = cv2.copyMakeBorder(
+        (trust < 0.5).astype(np.uint8), *[reach] * 4, cv2.BORDER_CONSTANT, value=1
+    )
+    new = cv2.morphologyEx(new, cv2.MORPH_OPEN, np.ones((THICK, THICK), np.uint8))
+    inner = np.s_[reach:-reach, reach:-reach]
+    near = cv2.dilate(new[inner] & (trust < 0.5), np.ones((2 * reach + 1,) * 2, np.uint8))
+    return trust * (1.0 - cv2.blur(near.astype(np.float32), (reach, reach)))
 
 
 def is_cut(trust):

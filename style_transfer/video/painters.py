@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from style_transfer.feedforward import instant
+from style_transfer.video import flow
 from style_transfer.video.loss import FrameTransfer
 
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
@@ -47,7 +48,11 @@ class Optimizer:
         changes = {"epochs": 1, "scales": "1", "warmup": 0, "patience": 0}
         changes["steps"] = max(1, steps.get(kind, self.film.frame_steps))
         settings = dataclasses.replace(self.settings, **changes)
-        return FrameTransfer(self.engine, material, settings, references, self.count)
+        held = [
+            (moved, flow.leave_room(trust[0, ..., 0])[None, ..., None])
+            for moved, trust in references
+        ]
+        return FrameTransfer(self.engine, material, settings, held, self.count)
 
     def blend(self, material, references):
         """Return the start of a frame: what others have of it, and new paint where none has."""

@@ -120,6 +120,17 @@ def test_a_still_is_moved_by_nothing_and_loses_nothing():
     assert not flow.is_same(frame, np.clip(frame + 2 / 255, 0, 1))
 
 
+def test_there_is_room_around_what_is_new_and_not_along_a_boundary():
+    trust = np.ones((120, 160), np.float32)
+    trust[:, -2:] = 0  # a camera that moves to the right
+    trust[40:60, 30:50] = 0  # what an object hid
+    trust[90, 20:60] = 0  # the boundary of a motion
+    room = flow.leave_room(trust)
+    assert room[:, -4:].max() < 0.2 and room[50, 52] < 0.2
+    assert room[100, 20:60].min() == 1 and room[:20, :140].min() == 1
+    assert flow.leave_room(np.ones((120, 160), np.float32)).min() == 1
+
+
 def test_the_same_motion_on_any_number_of_threads():
     pair = [clips.look(clips.texture(0), clips.matrix_at(time, pan=(3, 1))) for time in (0, 1)]
     threads = flow.cv2.getNumThreads()

@@ -7,6 +7,7 @@ from style_transfer.errors import SettingsError
 from style_transfer.validation import check_value, option
 
 SECTION = "Film"
+INSTALL = 'python -m pip install "av>=17.1,<19" opencv-python-headless'
 SIZE = 480  # the default of --size
 
 

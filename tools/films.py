@@ -1,7 +1,7 @@
 """Measure how steady films are, where all motion is known: `python tools/films.py --frames 8`.
 
-A table as Ruder et al. (arXiv:1604.08610) and Lai et al. (arXiv:1808.00449) print it: frame by frame,
-what each part of the method adds, and one pass; seconds a frame, warping error (with the exact flow,
+A table as Ruder et al. (arXiv:1604.08610) and Lai et al. (arXiv:1808.00449) print it: frame by
+frame, what each part of the method adds, and one pass; seconds a frame, warping error (exact flow,
 where it leads to the same thing), style and content error, sharpness. Whoever blurs or freezes wins
 the warping error: the others tell.
 """
@@ -32,6 +32,7 @@ from style_transfer.video.painters import Optimizer, Pass  # noqa: E402
 from style_transfer.video.transfer import FilmTransfer, Frame, warping_error  # noqa: E402
 from tools.clips import Clip  # noqa: E402
 
+STRIP = (1280, 1280)  # pixels, at most
 PLAIN = FilmSettings()
 #: The rows: what is changed in the settings of a film; whether each frame is painted for itself.
 ROWS = {
@@ -57,7 +58,9 @@ def make_clip(size):
     thing = read(ROOT / "data/input/cat.jpg", (size[0] // 5, size[1] * 4 // 15))
     step = size[0] / 96, -size[0] / 480
     pan = size[0] / 240, size[0] / 960
-    ground = read(ROOT / "data/input/temple.jpg")
+    # As large as it is seen: to leave out pixels would make a film that flickers by itself.
+    photo = images.load(ROOT / "data/input/temple.jpg").pixels.size
+    ground = read(ROOT / "data/input/temple.jpg", images.fitted_size(photo, size[0] * 4 // 3))
     return Clip(ground, thing, size, pan=pan, step=step)
 
 
@@ -131,6 +134,22 @@ def measure(clip, results):
     return np.mean(errors), np.mean([flow.gradient_energy(each[0]).mean() for each in results])
 
 
+def draw_strip(clip, folder, path):
+    """Draw frames 4 to 6 of two rows, and how each differs from the one before, moved exactly."""
+    lines = []
+    for name in ("frame by frame", "+ temporal loss"):
+        frames = [read(folder / name.replace(" ", "_") / f"{each:06}.png") for each in (4, 5, 6)]
+        cells = [frames[0]]
+        for index, (before, after) in enumerate(zip(frames, frames[1:]), start=4):
+            motion, same = clip.flow(index, index - 1)
+            apart = np.abs(after - flow.warp(before, motion)) * same[..., np.newaxis]
+            cells += [np.clip(2 * apart, 0, 1), after]
+        lines.append(np.hstack(cells))
+    strip = images.to_pixels(np.vstack(lines)[np.newaxis])
+    strip.thumbnail(STRIP)
+    strip.save(path, quality=70, optimize=True)
+
+
 def main():
     """Print the table; keep the frames of each row in a folder."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -140,8 +159,14 @@ def main():
     parser.add_argument("--rows", default=",".join(ROWS), help="of the table, with commas between")
     parser.add_argument("--style", default=str(ROOT / "data/input/waves.jpg"))
     parser.add_argument("--output", type=Path, default=ROOT / "data/output/films")
+    parser.add_argument(
+        "--strip", type=Path, help="draw this picture of an earlier table, and stop"
+    )
     given = parser.parse_args()
     clip = make_clip((given.size, given.size * 9 // 16))
+    if given.strip:
+        draw_strip(clip, given.output, given.strip)
+        return
     film = write_clip(clip, given.output / "clip", given.frames)
     settings = Settings(size=given.size, epochs=given.epochs, weights="compact")
     studio = Studio(film, given.style, settings)

@@ -41,7 +41,6 @@ Examples:
 Ruder, Dosovitskiy & Brox (arXiv:1604.08610). A GIF and a folder of pictures are films, too. Sound
 and times stay. Every frame is kept; a run that was stopped goes on with --resume.
 """
-INSTALL = 'python -m pip install "av>=17.1,<19" opencv-python-headless'
 SECONDS_TO_WRITE = 5.0  # what a time budget keeps for the films
 PICTURES = ("content", "style", "content_mask", "style_mask", "model")
 
@@ -202,7 +201,9 @@ def make_film_settings(options):
 def check_installed():
     """Refuse where what reads films is missing: before anything is read."""
     if any(importlib.util.find_spec(name) is None for name in ("av", "cv2")):
-        raise click.UsageError(f"video needs PyAV and OpenCV; install them with: {INSTALL}")
+        raise click.UsageError(
+            f"video needs PyAV and OpenCV; install them with: {film_settings.INSTALL}"
+        )
 
 
 def check_options(context, given):

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from style_transfer import files
+from style_transfer import files, film_settings
 from style_transfer.errors import SettingsError
 from style_transfer.pictures import images
 
-INSTALL = 'python -m pip install "av>=17.1,<19" opencv-python-headless'
 REMEDY = "give a film (MP4, MOV, MKV, WebM, AVI, …), a GIF, or a folder of pictures"
 RATE = 25  # pictures a second, of a folder
 HIGH = 720  # rows from which a film that does not name its colors has those of BT.709
@@ -246,7 +245,9 @@ def open_video(path):
 def check_installed():
     """Raise SettingsError where what reads films, or finds motion in them, is missing."""
     if importlib.util.find_spec("av") is None or importlib.util.find_spec("cv2") is None:
-        raise SettingsError(f"films need PyAV and OpenCV; install them with: {INSTALL}")
+        raise SettingsError(
+            f"films need PyAV and OpenCV; install them with: {film_settings.INSTALL}"
+        )
 
 
 def video_stream(path, container):

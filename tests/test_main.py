@@ -97,7 +97,9 @@ def test_help_starts_with_two_examples_and_ends_with_all_commands(run_main):
     assert outcome.stdout.index("Examples:") < outcome.stdout.index("Common options:")
     assert outcome.stdout.count("python main.py --content") == 2
     commands = outcome.stdout.partition("\nCommands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["apply", "paint", "report", "sweep", "train"]
+    assert [line.split()[0] for line in commands] == [
+        *("apply", "paint", "report", "sweep", "train", "video")
+    ]
     assert run_main() == run_main("--help") == outcome
 
 

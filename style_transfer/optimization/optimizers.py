@@ -159,7 +159,7 @@ class LBFGS:
         The history is kept: how the gradient of the former weights changed is a better guess
         than none. The first move by it is half as long.
         """
-        new = begin(state["image"])
+        new = begin(state["image"], self.terms)
         # With that of the former weights, a step of nothing could pass for a convex pair.
         return state | new | dict(preconditioned=new["gradient"], length=tf.constant(0.25))
 

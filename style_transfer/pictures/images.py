@@ -16,9 +16,7 @@ from style_transfer.method.architecture import MIN_SIDE
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
-FILM = re.compile(
-    rb"....ftyp(?!avi|hei|mif)|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL
-)  # its beginning
+FILM = re.compile(rb"(?s)....ftyp(?!avi|hei|mif)|\x1aE\xdf\xa3|RIFF....AVI ")  # its beginning
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 WATCH = threading.Lock()  # held by the thread whose warnings are watched
 

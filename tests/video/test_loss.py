@@ -9,6 +9,7 @@ from conftest import SMALL_VGG19
 
 from style_transfer.networks import weights
 from style_transfer.optimization.engine import Engine
+from style_transfer.optimization.optimizers import LBFGS, Adam
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
 from style_transfer.settings import Settings
@@ -67,6 +68,14 @@ def test_without_trust_a_frame_is_painted_as_a_picture():
         images.append(last.image)
     np.testing.assert_allclose(images[0], images[1], atol=1e-4)
     assert last.losses[-1][3] == 0
+
+
+@pytest.mark.parametrize(
+    "optimizer", [LBFGS(terms=tuple("abcd")), Adam(learning_rate=0.1, terms=tuple("abcd"))]
+)
+def test_a_state_has_as_many_losses_when_their_weights_change(optimizer):
+    state = optimizer.start(draw(0))
+    assert state["losses"].shape == optimizer.reweighted(state)["losses"].shape == (4,)
 
 
 def test_what_is_trusted_stays():

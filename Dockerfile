@@ -15,11 +15,13 @@ CMD ["--help"]
 
 FROM base AS gpu
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-RUN pip install -r /app/requirements-gpu.txt && pip install "av>=14,<19"
+RUN pip install -r /app/requirements-gpu.txt && \
+    pip install "av>=17.1,<19" "opencv-python-headless>=4.10,<6"
 COPY . /app
 USER 1000:1000
 
 FROM base AS cpu
-RUN pip install -r /app/requirements.txt && pip install "av>=14,<19"
+RUN pip install -r /app/requirements.txt && \
+    pip install "av>=17.1,<19" "opencv-python-headless>=4.10,<6"
 COPY . /app
 USER 1000:1000

@@ -16,6 +16,7 @@ from style_transfer.commands import (
     report,
     sweep,
     train,
+    video,
     web,
 )
 from style_transfer.commands.console import ERASE_LINE, open_missing_streams
@@ -52,6 +53,7 @@ def commands():
 for each in (
     paint,
     apply,
+    video,
     web,
     train,
     sweep,

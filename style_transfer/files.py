@@ -34,10 +34,13 @@ def printable(text):
     )
 
 
-def check_regular(path, *, remedy):
+def check_regular(path, *, remedy, most=MAX_BYTES):
     """Raise FileError unless `path` is a regular file of 1 byte to 512 MB.
 
     It is not opened, since opening a pipe would wait for a writer for ever.
+
+    Args:
+        most: bytes, in place of 512 MB; None: any number, of a file that is not read whole.
     """
     try:
         status = os.stat(path)
@@ -52,8 +55,8 @@ def check_regular(path, *, remedy):
         raise FileError(path, "is not a regular file", remedy)
     if status.st_size == 0:
         raise FileError(path, "is empty", remedy)
-    if status.st_size > MAX_BYTES:
-        raise FileError(path, f"is larger than {MAX_BYTES // 2**20} MB", remedy)
+    if most is not None and status.st_size > most:
+        raise FileError(path, f"is larger than {most // 2**20} MB", remedy)
 
 
 def read(path, *, remedy):

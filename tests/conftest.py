@@ -211,9 +211,9 @@ def contents(run):
     return {name: (run / name).read_bytes() for name in names}
 
 
-def wait_until(process, condition):
+def wait_until(process, condition, seconds=60):
     """Wait for a condition, or the end of the process."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + seconds
     while process.poll() is None and not condition():
         assert time.monotonic() < end
         time.sleep(0.001)

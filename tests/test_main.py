@@ -19,7 +19,7 @@ from style_transfer.optimization.device import choose_precision
 from style_transfer.settings import FIELDS, Settings
 
 EXPLORING = ("features", "reconstruct", "dream", "channels", "model")
-COMMANDS = ("paint", "apply", "web", "train", "sweep", "report", *EXPLORING)
+COMMANDS = ("paint", "apply", "video", "web", "train", "sweep", "report", *EXPLORING)
 FAST = ("--size", "48", "--epochs", "2", "--steps", "3")
 
 

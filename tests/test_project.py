@@ -99,7 +99,7 @@ def test_the_readme_names_the_two_commands_and_pictures_that_exist():
 
 FLOORS = (  # a room imports from its own floor and from those below
     {"commands"},
-    {"batches", "server", "exploration"},
+    {"batches", "server", "exploration", "video"},
     {"optimization", "feedforward"},
     {"reports"},
     {"runs"},

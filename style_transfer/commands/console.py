@@ -10,6 +10,7 @@ import sys
 import click
 
 from style_transfer import files
+from style_transfer.commands.wording import clock, describe_film_cost, describe_frame
 from style_transfer.optimization import events
 
 ERASE_LINE = "\r\x1b[2K"
@@ -34,6 +35,7 @@ class Console:
         self.terminal = sys.stderr.isatty()
         self.has_status = False
         self.progress = None
+        self.is_film = False
         self.unsilenced = None  # standard error, while the libraries are silenced
 
     @property
@@ -153,6 +155,17 @@ class Console:
         if self.progress and iterate.step:
             self.progress.advance(iterate)
 
+    def show_film_plan(self, planned):
+        """Say which frames will be painted, and what that will cost."""
+        self.say(", ".join(planned.parts))
+        self.say(describe_film_cost(planned))
+        self.is_film = True
+
+    def show_frame(self, frame):
+        """Show how a film gets on: where it stands on a terminal, else a line for each frame."""
+        text = describe_frame(frame)
+        (self.status if self.terminal else self.say)(text)
+
     def end_progress(self):
         """Take the progress bar away."""
         if self.progress:
@@ -200,11 +213,13 @@ class Console:
         self.print(saved.result)
         if not saved.finished:
             folder = shlex.quote(files.printable(saved.folder))
-            is_run = saved.result.parent == saved.folder  # a trained network lies beside it
-            command = f"{saved.command} " if saved.command else ""
-            again = f"python main.py {command}--resume {folder}"
-            self.say(f"Stopped after {saved.steps_done} {saved.unit}; to continue:")
-            self.say(f"  {again if is_run else 'the same command again'}")
+            how = "the same command again"  # of a training, whose network lies beside its folder
+            if saved.result.parent == saved.folder or saved.result == saved.folder:
+                command = "video " if self.is_film else f"{saved.command} " if saved.command else ""
+                how = f"python main.py {command}--resume {folder}"
+            unit = "frames" if self.is_film else saved.unit
+            self.say(f"Stopped after {saved.steps_done} {unit}; to continue:")
+            self.say(f"  {how}")
 
 
 SHOWN = {
@@ -214,6 +229,8 @@ SHOWN = {
     events.Outlined: lambda console, outlined: list(map(console.say, outlined.lines)),
     events.Drawn: Console.show_drawn,
     events.Iterate: Console.show_iterate,
+    events.FilmPlanned: Console.show_film_plan,
+    events.FrameDone: Console.show_frame,
     events.Saving: Console.show_saving,
     events.Saved: Console.show_saved,
     events.Painted: Console.show_painted,
@@ -319,10 +336,3 @@ def describe_progress(iterate, terms):
     losses = dict(zip(terms, iterate.losses[-1])) | {"total": iterate.totals[-1]}
     shown = " ".join(f"{SHORT.get(name, name)} {value:.2g}" for name, value in losses.items())
     return f"{clock(iterate.seconds_left)} left {shown} {iterate.seconds_per_step:.2g} s/step"
-
-
-def clock(seconds):
-    """Write a duration as minutes and seconds, `3:05`, with hours where there are any."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -7,6 +7,7 @@ import operator
 
 import click
 
+from style_transfer import film_settings
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
@@ -14,7 +15,7 @@ from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings
 from style_transfer.validation import check_value, without_none
 
 METHOD, RUN = "Method", "Run"
-SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
+SECTIONS = (COMMON, film_settings.SECTION, STYLE, METHOD, NETWORK, RUN)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -61,18 +62,19 @@ class Values(click.ParamType):
         return values
 
 
-def setting_options(*, several=False, without=(), defaults=None):
+def setting_options(*, several=False, without=(), fields=FIELDS, defaults=None):
     """Make the options of all settings: type, default, meaning and range come from `Settings`.
 
     Args:
         several: whether a number may be a list of numbers, as in a sweep.
         without: names of settings that get none.
+        fields: of the settings.
         defaults: those, by name, that are others than the settings' own.
     """
     defaults = defaults or {}
     return [
         field_option(field, several, defaults.get(name))
-        for name, field in FIELDS.items()
+        for name, field in fields.items()
         if name not in without
     ]
 

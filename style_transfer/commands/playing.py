@@ -6,7 +6,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from style_transfer.commands.interrupts import Interrupts
-from style_transfer.optimization.events import Iterate, JobFailed, JobStarted, Outlined, Planned
+from style_transfer.optimization.events import (
+    FilmPlanned,
+    FrameDone,
+    Iterate,
+    JobFailed,
+    JobStarted,
+    Outlined,
+    Planned,
+)
 
 EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
@@ -42,7 +50,8 @@ def play(perform, console):
     with ThreadPoolExecutor(1) as worker, contextlib.ExitStack() as catching:
         event = next_event(events, None, console)
         while event is not None:
-            if isinstance(event, (Planned, Outlined, JobStarted)) and not interrupts.are_caught:
+            begun = isinstance(event, (Planned, FilmPlanned, Outlined, JobStarted))
+            if begun and not interrupts.are_caught:
                 catching.enter_context(interrupts)
             console.show(event)
             if isinstance(event, JobFailed):
@@ -60,6 +69,6 @@ def exit_after(interrupts):
 
 def next_event(events, last, console, worker=None):
     """Wait for the next event, or None: in this thread, or with it free, in a worker."""
-    is_optimizing = isinstance(last, (Planned, Iterate))
+    is_optimizing = isinstance(last, (Planned, Iterate, FrameDone))
     with contextlib.nullcontext() if is_optimizing else console.silence():
         return worker.submit(next, events, None).result() if worker else next(events, None)

@@ -24,6 +24,8 @@ Example:
 @click.argument("folder", metavar="DIR")
 def command(folder):
     """Write the page and print its path."""
-    from style_transfer.reports import page
+    from style_transfer.reports import films, page
+    from style_transfer.runs.films import TABLE
 
-    click.echo(page.write_report(Path(folder)))
+    is_film = (Path(folder) / TABLE).exists()
+    click.echo((films.write_page if is_film else page.write_report)(Path(folder)))

@@ -36,14 +36,21 @@ class Engine:
         with self.device.scope():
             self.model = build_network(weights, settings, self.precision)
         self.lifts = choose_lifts(weights, settings)
-        build = (
-            build_scaled_evaluation if self.precision == "float16" else functions.build_evaluation
-        )
-        self.evaluate = build(self.model, settings)
-        self.optimizer = build_optimizer(settings)
+        self.evaluate = self.build_evaluation()
+        self.optimizer = build_optimizer(settings, self.terms)
         self.compiled = {}
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
+
+    def build_evaluation(self):
+        """Build what `functions.build_evaluation` builds, in the precision of the network."""
+        is_half = self.precision == "float16"
+        build = build_scaled_evaluation if is_half else functions.build_evaluation
+        return build(self.model, self.settings)
+
+    def list_weights(self, settings):
+        """List the weights of the losses, in the order of `terms`."""
+        return settings.loss_weights
 
     def take_steps(self, state, goal, weights, count):
         """Take steps, inside a graph, without a return to Python between them.
@@ -51,11 +58,11 @@ class Engine:
         Args:
             state: of the optimizer.
             goal: `targets.Targets`.
-            weights: (3,) of the losses, see `functions.TERMS`.
+            weights: (terms,) of the losses.
             count: how many steps.
 
         Returns:
-            (state, losses): after the steps, and (count, 3), the losses after each.
+            (state, losses): after the steps, and (count, terms), the losses after each.
         """
         arguments = state, goal, tf.constant(weights, tf.float32), tf.constant(count)
         with self.device.scope():
@@ -143,11 +150,12 @@ def compress(lift):
     return np.linalg.qr(lift.astype(np.float64), mode="r").astype(np.float32)
 
 
-def build_optimizer(settings):
-    """Choose what moves the image."""
+def build_optimizer(settings, terms=functions.TERMS):
+    """Choose what moves the image, by losses of these names."""
     if settings.optimizer == "lbfgs":
-        return optimizers.LBFGS(history=settings.history)
+        return optimizers.LBFGS(history=settings.history, terms=terms)
     return optimizers.Adam(
+        terms=terms,
         learning_rate=settings.learning_rate,
         decay=settings.decay,
         decay_steps=settings.decay_steps,
@@ -172,7 +180,8 @@ def build_steps(evaluate, optimizer, signature):
             )
             return number + 1, state, history.write(number, state["losses"])
 
-        history = tf.TensorArray(tf.float32, size=count, element_shape=(len(functions.TERMS),))
+        shape = state["losses"].shape
+        history = tf.TensorArray(tf.float32, size=count, element_shape=shape)
         begin = tf.constant(0), state, history
         _, state, history = tf.while_loop(lambda number, *_: number < count, step, begin)
         return state, history.stack()

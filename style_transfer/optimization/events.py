@@ -142,6 +142,61 @@ class Painted:
 
 
 @dataclass(frozen=True)
+class FilmPlanned:
+    """Which frames of a film will be painted, with what, and what that will cost.
+
+    Attributes:
+        parts: what computes what: texts for people.
+        frames: how many frames there are.
+        visits: how many paintings of one.
+        done: of these, those of a run that is continued.
+        steps: of a frame that is moved from the one before.
+        seconds_first: estimated, for the first frame of a shot.
+        seconds_each: estimated, for any other visit.
+        memory: estimated peak, in bytes.
+        disk: estimated, in bytes, for the frames.
+    """
+
+    parts: tuple[str, ...]
+    frames: int
+    visits: int
+    done: int
+    steps: int
+    seconds_first: float
+    seconds_each: float
+    memory: float
+    disk: float
+
+    @property
+    def seconds(self):
+        """Estimated, for all that is to come, of one shot."""
+        left = self.visits - self.done
+        return max(0, left - (not self.done)) * self.seconds_each + self.seconds_first * (
+            not self.done
+        )
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """A frame of a film was painted.
+
+    Attributes:
+        number: of the visit, from 1, of `visits`.
+        frame: of the film, from 1.
+        is_cut: whether it begins a shot.
+        seconds: that it took.
+        seconds_left: estimated.
+    """
+
+    number: int
+    visits: int
+    frame: int
+    is_cut: bool
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
 class JobStarted:
     """One of several jobs begins: the `number`-th of `count`."""
 

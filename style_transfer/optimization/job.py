@@ -36,6 +36,7 @@ FAILURES = (files.FileError, SettingsError, ComputationError, OSError, Arithmeti
 OTHERS = {
     "apply": ("was made by apply", "add that: main.py apply --from-image"),
     "train": ("is of a training", "give the same train command again"),
+    "video": ("is of a film", "continue it with: main.py video --resume"),
 }
 
 

@@ -1,6 +1,7 @@
 """From pictures to the tensors that a transfer is made from: sizes, colors, regions."""
 
 import contextlib
+import dataclasses
 import functools
 
 import numpy as np
@@ -15,7 +16,7 @@ from style_transfer.pictures import images
 MASK_REMEDY = "see --content-mask in READ.txt"
 
 
-def prepare(pictures, sizes, settings):
+def prepare(pictures, sizes, settings, colors=None):
     """Turn pictures into a `Material`.
 
     The start `instant` is still to be painted, from the material itself.
@@ -24,6 +25,7 @@ def prepare(pictures, sizes, settings):
         pictures: `Inputs` of `images.Picture`.
         sizes: `Inputs` of (width, height), from `inputs.choose_sizes`.
         settings: colors, blend, start.
+        colors: of the mask's regions, where they are known.
 
     Raises:
         files.FileError: a mask cannot be used.
@@ -35,7 +37,8 @@ def prepare(pictures, sizes, settings):
         color.match_style(images.to_tensor(*each), photo, mode)
         for each in zip(pictures.styles, sizes.styles)
     ]
-    mask, shares = pair_regions(pictures, sizes, settings.blend or (1.0,) * len(paintings))
+    blend = settings.blend or (1.0,) * len(paintings)
+    mask, shares = pair_regions(pictures, sizes, blend, colors)
     styles = [Style(painting, *share) for painting, share in zip(paintings, shares)]
     start = {"content": content, "style": paintings[0], "noise": None, "instant": None}
     if pictures.init is not None:
@@ -44,13 +47,25 @@ def prepare(pictures, sizes, settings):
     return Material(content, styles, start[settings.init], mask, show)
 
 
-def pair_regions(pictures, sizes, blend):
+def retake(material, photo, mask, mode):
+    """Return a `Material` of another photo (1, height, width, 3) in the same styles.
+
+    Args:
+        mask: regions of the photo, those of the material's own.
+        mode: the setting `preserve_color`.
+    """
+    content = color.match_content(photo, mode)
+    show = functools.partial(color.restore, content=photo, mode=mode)
+    return dataclasses.replace(material, content=content, mask=mask, show=show, start=content)
+
+
+def pair_regions(pictures, sizes, blend, colors=None):
     """Return the mask of the content, or None, and (shares, mask) of each style."""
     if pictures.content_mask is None:
         return None, [((share,), None) for share in blend]
     shapes = mask_pixels(pictures.content_mask, sizes.content_mask, pictures.content)
     with blaming(pictures.content_mask):
-        colors = regions.find_colors(shapes)
+        colors = colors or regions.find_colors(shapes)
         mask = regions.memberships(shapes, colors)
         if not pictures.style_masks:
             return mask, regions.share_out(colors, blend)

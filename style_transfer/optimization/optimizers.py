@@ -29,6 +29,7 @@ class Adam:
         decay, decay_steps: the rate is multiplied by `decay` after every so many steps.
         average: in [0, 1): show the exponential average of the images, each counting for so
             much less than the next; 0 shows the last one.
+        terms: names of the losses.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Adam:
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-7,
+        terms=TERMS,
     ):
         self.learning_rate = learning_rate
         self.decay = decay
@@ -49,11 +51,13 @@ class Adam:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.terms = terms
 
     def start(self, image):
         """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
         nothing = tf.zeros_like(image)
-        state = begin(image) | {"count": tf.constant(-1), "first": nothing, "second": nothing}
+        moments = {"count": tf.constant(-1), "first": nothing, "second": nothing}
+        state = begin(image, self.terms) | moments
         return state | {"average": nothing} if self.average else state
 
     def move(self, state):
@@ -111,13 +115,14 @@ class LBFGS:
     the next step is half as long.
     """
 
-    def __init__(self, *, history=20):
+    def __init__(self, *, history=20, terms=TERMS):
         self.history = history
+        self.terms = terms
 
     def start(self, image):
         """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
         nothing = tf.zeros_like(image)
-        return begin(image) | dict(
+        return begin(image, self.terms) | dict(
             preconditioned=nothing,  # P g
             # From the oldest pair (s, z) to the newest. A tuple, since to drop the first and
             # append one moves no data; empty places, which come first, share one tensor.
@@ -154,7 +159,7 @@ class LBFGS:
         The history is kept: how the gradient of the former weights changed is a better guess
         than none. The first move by it is half as long.
         """
-        new = begin(state["image"])
+        new = begin(state["image"], self.terms)
         # With that of the former weights, a step of nothing could pass for a convex pair.
         return state | new | dict(preconditioned=new["gradient"], length=tf.constant(0.25))
 
@@ -163,11 +168,11 @@ class LBFGS:
         return state["image"]
 
 
-def begin(image):
-    """Return what every state holds."""
+def begin(image, terms):
+    """Return what every state holds, where the losses have these names."""
     image = tf.convert_to_tensor(image)
     unknown = tf.constant(float("inf"))
-    losses = tf.fill([len(TERMS)], unknown)
+    losses = tf.fill([len(terms)], unknown)
     return dict(image=image, losses=losses, total=unknown, gradient=tf.zeros_like(image))
 
 

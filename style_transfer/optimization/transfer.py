@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from functions import TERMS
 from style_transfer.optimization import optimizers, schedule
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.resizing import resize, resize_mask, resize_to
@@ -103,7 +102,7 @@ class Transfer:
         sides = [self.shape, *(style.picture.shape[1:3] for style in material.styles)]
         smallest = min(side for pair in sides for side in pair)
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
-        self.weights = np.array(settings.loss_weights, np.float32)
+        self.weights = np.array(engine.list_weights(settings), np.float32)
         self.position = Position()
         self.state = self.goal = None
         self.chunk = 1  # steps that take about a second
@@ -210,7 +209,8 @@ class Transfer:
     def take_steps(self, count):
         """Take so many steps; return (losses, seconds): (count, terms), and the time of each."""
         begin = time.perf_counter()
-        shares = [self.position.style_share if term == "style" else 1.0 for term in TERMS]
+        share, terms = self.position.style_share, self.engine.terms
+        shares = [share if term == "style" else 1.0 for term in terms]
         weights = self.weights * np.float32(shares)
         self.state, losses = self.engine.take_steps(self.state, self.goal, weights, count)
         return losses.numpy(), (time.perf_counter() - begin) / count

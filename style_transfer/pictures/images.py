@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from style_transfer.method.architecture import MIN_SIDE
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
+FILM = re.compile(rb"(?s)....ftyp(?!avi|hei|mif)|\x1aE\xdf\xa3|RIFF....AVI ")  # its beginning
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 WATCH = threading.Lock()  # held by the thread whose warnings are watched
@@ -143,6 +145,8 @@ def open_header(path, data):
     except Image.DecompressionBombError:
         raise too_many_pixels(path) from None
     except Exception:  # Pillow's plug-ins raise all kinds of errors for a damaged header
+        if FILM.match(data):
+            raise files.FileError(path, "is a film", "python main.py video repaints it") from None
         reason = "is not a picture that can be read, or its beginning is damaged"
         raise files.FileError(path, reason, REMEDY) from None
     if pixels > MAX_PIXELS:

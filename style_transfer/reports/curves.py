@@ -18,6 +18,7 @@ POINTS = 1000  # of a curve, at most
 AREA = (0.13, 0.16, 0.82, 0.81)
 COLORS = ("#0b6cab", "#c04a06", "#15805e", "#8a3fa0", "#8a6d00", "#b02a5b")
 DASHES = ("-", (0, (4, 2)), (0, (1, 1.5)))
+TOTAL = "curve-total"
 TOTAL_COLOR = "#1e1d1b"
 RULES = {
     "axes.autolimit_mode": "round_numbers",  # from a power of ten to a power of ten
@@ -51,10 +52,9 @@ def list_curves(losses):
         Curve(f"curve-{number}", term.replace("_", " "), values)
         for number, (term, values) in enumerate(zip(losses.terms, losses.values.T), start=1)
     ]
-    return [*terms, Curve("curve-total", "total (weighted)", losses.totals)]
+    return [*terms, Curve(TOTAL, "total (weighted)", losses.totals)]
 
 
-@matplotlib.rc_context(RULES)
 def draw(losses):
     """Draw the losses over the steps, on a logarithmic scale.
 
@@ -66,22 +66,29 @@ def draw(losses):
         has its name as `gid`. What has no logarithm, as the content loss of the photo itself,
         which is 0, leaves a gap.
     """
+    return draw_curves(list_curves(losses), losses.steps, "step")
+
+
+@matplotlib.rc_context(RULES)
+def draw_curves(curves, places, label):
+    """Draw curves over places, (n,) numbers from 0 or 1 on, of that name; see `draw`."""
     figure = Figure(figsize=SIZE)
     axes = figure.add_axes(AREA)
-    chosen = choose(range(len(losses.steps)), POINTS)
-    for index, curve in enumerate(list_curves(losses)):
+    chosen = choose(range(len(places)), POINTS)
+    for index, curve in enumerate(curves):
         values = curve.values[chosen]
         values = np.where((values > 0) & np.isfinite(values), values, np.nan)
-        (line,) = axes.plot(losses.steps[chosen], values, label=curve.label, gid=curve.name)
+        (line,) = axes.plot(places[chosen], values, label=curve.label, gid=curve.name)
         line.set(color=COLORS[index % len(COLORS)], linestyle=DASHES[index % len(DASHES)])
-    line.set(color=TOTAL_COLOR, linestyle="-", linewidth=2.0)
-    shape_axes(axes, last=losses.steps[-1])
+        if curve.name == TOTAL:
+            line.set(color=TOTAL_COLOR, linestyle="-", linewidth=2.0)
+    axes.set(yscale="log", xlabel=label, xlim=(places[0], max(places[0] + 1, places[-1])))
+    shape_axes(axes)
     return figure
 
 
-def shape_axes(axes, last):
-    """Give the axes their scales, grid, and labels."""
-    axes.set(yscale="log", xlabel="step", xlim=(0, max(1, last)))
+def shape_axes(axes):
+    """Give the axes their scales, and their grid."""
     axes.set_ymargin(0)
     axes.set_ylim(axes.get_ylim())  # now, while the rules hold
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]))
@@ -111,7 +118,12 @@ def to_svg(losses):
     Returns:
         The text of an `svg` element.
     """
-    figure, buffer = draw(losses), io.StringIO()
+    return figure_to_svg(draw(losses))
+
+
+def figure_to_svg(figure):
+    """Return the text of an `svg` element, see `to_svg`."""
+    buffer = io.StringIO()
     with matplotlib.rc_context(RULES):
         figure.savefig(buffer, format="svg", transparent=True, metadata=NO_METADATA)
     text = buffer.getvalue()

@@ -146,9 +146,9 @@ def write_grids(path, *, title, summary, grids, record=None, command=(), svg="")
     files.write_text(path, page)
 
 
-def render(kind, **parts):
-    """Fill in the template of a kind of page, with its style sheet and its script."""
-    script = read_template("player.js") + read_template(f"{kind}.js")
+def render(kind, *, script=None, **parts):
+    """Fill in the template of a kind of page, with its style sheet and its script's file."""
+    script = read_template("player.js") + read_template(f"{script or kind}.js")
     fingerprint = base64.b64encode(bytes.fromhex(files.sha256(script.encode()))).decode()
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -207,10 +207,10 @@ def is_record(record):
     )
 
 
-def find_pictures(record):
+def find_pictures(record, roles=SOURCES):
     """Read the pictures of a record, by role, whose files are still there and unchanged."""
     found = {}
-    for role in SOURCES:
+    for role in roles:
         source = record["inputs"][role]
         try:
             picture = images.load(os.path.join(record.get("working_folder", ""), source["path"]))

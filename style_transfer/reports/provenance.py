@@ -3,10 +3,13 @@
 import shlex
 from pathlib import Path
 
-from style_transfer import files
+from style_transfer import files, film_settings
 from style_transfer.runs.inputs import flag
 from style_transfer.settings import FIELDS
 from style_transfer.validation import NONE
+
+#: What is chosen of a film where nothing is said: its options' defaults.
+SELECTION = {"start": 0, "duration": None, "every": 1, "preview": False, "rate": 25}
 
 
 def name_input(record, role):
@@ -45,17 +48,49 @@ def list_words(record, choices=()):
     names = {"content": "--content"}
     if training := record.get("training"):
         words += ["train", "--photos", files.printable(training["photos"])]
+        words += list_training_options(training)
         names = {"content": "--preview"}
+    if film := record.get("film"):
+        words += ["video", *list_film_options(film)]
     if "choices" in record:
         words.append(record["command"])
     for role, source in record["inputs"].items():
         if role != "init":  # is among the settings
             words += [names.get(role, flag(role)), files.printable(source["path"])]
-    values = [(FIELDS[name], each) for name, each in record["settings"].items() if name in FIELDS]
-    for field, value in [*values, *choices]:
+    for name, value in record["settings"].items():
+        if name in FIELDS and (is_changed(name, value) or (film and name == "size")):
+            words += list_option(FIELDS[name], value)
+    for field, value in choices:
         if differs(value, field.default):
             words += list_option(field, value)
     return [shlex.quote(word) for word in words]
+
+
+def list_training_options(training):
+    """List the words of what is trained, and by what; what it began with is no path."""
+    words = []
+    if training.get("arch", "johnson") != "johnson":
+        words += ["--arch", training["arch"]]
+    if training.get("critic"):
+        words += ["--critic", f"{training['critic']:g}"]
+    return words
+
+
+def list_film_options(film):
+    """List the words of what makes a film besides its pictures."""
+    words = []
+    for name, value in film["settings"].items():
+        if find_field(name) and is_changed(name, value):
+            words += list_option(find_field(name), value)
+    for name, value in film["selection"].items():
+        if value is not None and value != SELECTION.get(name):
+            words += [f"--{name}"] if value is True else [f"--{name}", f"{value:g}"]
+    return words if film["sound"] else [*words, "--no-sound"]
+
+
+def find_field(name):
+    """Return the declaration of a setting of a picture or of a film, or None."""
+    return FIELDS.get(name) or film_settings.FIELDS.get(name)
 
 
 def list_option(field, value):
@@ -82,7 +117,7 @@ def list_facts(record):
 
 def explain(name, value):
     """Return a row of the table of settings; one that this version does not know has no default."""
-    field = FIELDS.get(name)
+    field = find_field(name)
     return {
         "name": name.replace("_", " "),
         "value": show(value),
@@ -94,7 +129,8 @@ def explain(name, value):
 
 def is_changed(name, value):
     """Tell whether a setting, as `run.json` has it, differs from its default."""
-    return name not in FIELDS or differs(value, FIELDS[name].default)
+    field = find_field(name)
+    return field is None or differs(value, field.default)
 
 
 def differs(value, default):

@@ -29,6 +29,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "choices",
     "start",
     "model",
+    "film",
 )
 MASK = "content mask"
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
@@ -89,6 +90,7 @@ def fingerprint(record):
     settings = {name: each for name, each in record["settings"].items() if name != "epochs"}
     inputs = {role: each["sha256"] for role, each in record["inputs"].items()}
     facts = [settings, inputs, record["weights"]["sha256"], record["size"], record.get("start")]
+    facts += [record["film"]] if "film" in record else []
     return files.sha256(json.dumps(facts, sort_keys=True).encode())
 
 

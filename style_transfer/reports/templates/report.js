@@ -3,6 +3,8 @@ const slider = document.getElementById("slider");
 const chart = document.getElementById("chart");
 const cursor = document.getElementById("cursor");
 const values = [...document.querySelectorAll(".readout dd")];
+const unit = document.querySelector("label[for=slider]").textContent.toLowerCase();
+const name = [...document.querySelectorAll(".readout dt")].at(-1).textContent;
 
 function nearest(distance) {
   const distances = frames.map((frame) => distance(frame.dataset));
@@ -14,7 +16,7 @@ function showFrame(index) {
   const losses = data.losses.split(" ");
   showOnly(frames, index);
   document.getElementById("position").textContent = `${data.epoch} of ${frames.at(-1).dataset.epoch}`;
-  slider.setAttribute("aria-valuetext", `epoch ${data.epoch}, total loss ${losses.at(-1)}`);
+  slider.setAttribute("aria-valuetext", `${unit} ${data.epoch}, ${name} ${losses.at(-1)}`);
   cursor.style.left = `${data.place}%`;
   values.forEach((value, each) => {
     value.textContent = losses[each];

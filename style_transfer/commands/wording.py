@@ -1,0 +1,30 @@
+"""What is said of a film on its way, in words."""
+
+
+def describe_film_cost(planned):
+    """Write what a film will cost, a line."""
+    frames = "1 frame" if planned.frames == 1 else f"{planned.frames} frames"
+    done = f", {planned.done} of {planned.visits} paintings done" if planned.done else ""
+    pace = f"{planned.seconds_first:.2g} s for the first, {planned.seconds_each:.2g} s each"
+    if planned.steps:
+        pace += f" ({planned.steps} steps)"
+    return (
+        f"{frames}{done}: {pace}: about {clock(planned.seconds)}, "
+        f"{planned.memory / 2**30:.1f} GB of memory, {planned.disk / 2**20:.0f} MB of disk"
+    )
+
+
+def describe_frame(frame):
+    """Write that a frame is done, and how many are to come."""
+    cut = ", new shot" if frame.is_cut and frame.number > 1 else ""
+    return (
+        f"frame {frame.number} of {frame.visits}{cut}, {frame.seconds:.2g} s, "
+        f"{clock(frame.seconds_left)} left"
+    )
+
+
+def clock(seconds):
+    """Write a duration as minutes and seconds, `3:05`, with hours where there are any."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,68 @@
+"""What needs TensorFlow of a film: the network, the painter, and how long a frame takes."""
+
+import time
+
+from style_transfer.errors import SettingsError
+from style_transfer.feedforward.apply import load_network
+from style_transfer.optimization.device import find_device
+from style_transfer.optimization.events import Notice
+from style_transfer.video.frames import Materials
+from style_transfer.video.loss import FrameEngine
+from style_transfer.video.painters import Optimizer, Pass
+from style_transfer.video.transfer import FilmTransfer
+
+
+def build(job, prepared):
+    """Build what paints a frame: yields notices.
+
+    Returns:
+        (painter, computed): one of `painters`, and what computes, for the record.
+
+    Raises:
+        SettingsError: the weights do not reach up to the deepest layer.
+    """
+    device = find_device()
+    if device.notice:
+        yield Notice(device.notice)
+    computed = {"device": device.name, "precision": "float32", "terms": []}
+    if job.film.instant:
+        with device.scope():
+            network = load_network(job.settings, job.model)
+        return Pass(network, job.settings, job.film.steadiness), computed
+    try:
+        engine = FrameEngine(prepared.network, job.settings, job.film.temporal_weight)
+    except ValueError as error:
+        raise SettingsError(f"--weights: {error}; choose other weights or layers") from None
+    computed |= {"precision": engine.precision, "terms": list(engine.terms)}
+    count = 2 if job.film.keyframes > 1 else len(job.film.distances)
+    return Optimizer(engine, job.settings, job.film, count), computed
+
+
+def make_materials(prepared, job):
+    """Return the `Materials` of the frames."""
+    parts = prepared.pictures, prepared.sizes, prepared.frames, prepared.masks
+    return Materials(*parts, job.settings)
+
+
+def assemble(painter, prepared, job, planned, run):
+    """Return the `FilmTransfer` of a run."""
+    return FilmTransfer(painter, make_materials(prepared, job), planned, run.recall)
+
+
+def time_frames(painter, prepared, job):
+    """Return the seconds of the first frame of a shot, and of another one.
+
+    With a deadline, of one step on another one, by which the steps are chosen.
+    """
+    material = make_materials(prepared, job).of(0, 0)
+    if job.film.instant:
+        list(painter.paint((material, ()), None))
+        began = time.perf_counter()
+        list(painter.paint((material, ()), None))
+        seconds = time.perf_counter() - began
+        return seconds, seconds
+    transfer = painter.begin(material)
+    first = transfer.seconds_left(transfer.time_step())
+    other = painter.go_on(material, [], "follow", own=material.content)
+    step = other.time_step()
+    return first, step if job.deadline is not None else step * job.film.frame_steps

@@ -1,0 +1,117 @@
+"""What paints one frame: the optimization, or one pass; both hold on to frames painted before."""
+
+import dataclasses
+
+import numpy as np
+
+from style_transfer.feedforward import instant
+from style_transfer.video import flow
+from style_transfer.video.loss import FrameTransfer
+
+NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimizer:
+    """Paints frames by optimization.
+
+    Attributes:
+        engine: a `loss.FrameEngine`.
+        settings: a `Settings`.
+        film: a `FilmSettings`.
+        count: how many references a frame has, at most.
+    """
+
+    engine: object
+    settings: object
+    film: object
+    count: int
+
+    def begin(self, material):
+        """Return the transfer that paints the first frame of a shot, as a picture is painted."""
+        if self.settings.init == "instant":
+            start = instant.painter(self.settings)
+            material = dataclasses.replace(material, start=start)
+        return FrameTransfer(self.engine, material, self.settings, (), self.count)
+
+    def go_on(self, material, references, kind, own=None):
+        """Return the transfer that paints a frame from others.
+
+        Args:
+            references: pairs (moved, trust) of (1, height, width, 3) and (1, height, width, 1).
+            kind: of the `visits.Visit`.
+            own: what the frame was painted as before, or None.
+        """
+        start = self.blend(material, references) if own is None else mix(own, references)
+        material = dataclasses.replace(material, start=start)
+        steps = {"between": self.film.repair_steps, "again": self.film.pass_steps}
+        changes = {"epochs": 1, "scales": "1", "warmup": 0, "patience": 0}
+        changes["steps"] = max(1, steps.get(kind, self.film.frame_steps))
+        settings = dataclasses.replace(self.settings, **changes)
+        held = [
+            (moved, flow.leave_room(trust[0, ..., 0])[None, ..., None])
+            for moved, trust in references
+        ]
+        return FrameTransfer(self.engine, material, settings, held, self.count)
+
+    def blend(self, material, references):
+        """Return the start of a frame: what others have of it, and new paint where none has."""
+        new = 1.0 - sum(trust for _, trust in references)
+        base = material.content
+        if self.settings.init == "instant" and new.mean() > NEW:
+            base = instant.load_network(self.settings.transform).paint(material, self.settings)
+        return new * base + sum(trust * moved for moved, trust in references)
+
+    def paint(self, transfer, should_stop):
+        """Paint: a generator of `Iterate`s that returns (image, losses, steps), or None.
+
+        The image is (1, height, width, 3), float32, as it is optimized; None where it was asked to
+        stop before the frame was done.
+        """
+        steps, iterate = 0, None
+        for iterate in transfer.run(should_stop=should_stop):
+            yield iterate
+            if iterate.stopped and not transfer.is_finished:
+                return None
+            steps = iterate.step
+        image = transfer.engine.optimizer.shown_image(transfer.state).numpy()
+        return image, transfer.state["losses"].numpy(), steps
+
+
+def mix(own, references):
+    """Return what a frame was painted as, mixed with others where they are trusted.
+
+    Ruder et al., equation 11, with a blend factor of 1.
+    """
+    total = 1.0 + sum(trust for _, trust in references)
+    return (own + sum(trust * moved for moved, trust in references)) / total
+
+
+class Pass:
+    """Paints frames in one pass each, steadied by frames painted before.
+
+    Args:
+        network: has a `paint(material, settings)`.
+        settings: a `Settings`.
+        steadiness: how much of what is trusted is kept.
+    """
+
+    def __init__(self, network, settings, steadiness):
+        self.network, self.settings, self.steadiness = network, settings, steadiness
+
+    def begin(self, material):
+        """Return what `paint` takes for the first frame of a shot."""
+        return material, ()
+
+    def go_on(self, material, references, _kind, own=None):
+        """Return what `paint` takes for a frame that others are held on to for."""
+        return material, references
+
+    def paint(self, work, _should_stop):
+        """Paint: as of `Optimizer`; there are no iterates, no losses and no steps."""
+        yield from ()
+        material, references = work
+        image = painted = np.asarray(self.network.paint(material, self.settings))
+        for moved, trust in references:
+            image = image + self.steadiness * trust * (moved - painted)
+        return image.astype(np.float32), (), 0

@@ -164,7 +164,7 @@ def parse_time(_context, parameter, text):
         *setting_options(fields=film_settings.FIELDS),
         *mask_options(),
         *file_options(),
-        *setting_options(without=("keep_alpha",), defaults=[("size", film_settings.SIZE)]),
+        *setting_options(without=("keep_alpha",), defaults={"size": film_settings.SIZE}),
         *run_options(),
         *message_options(),
     ],

@@ -32,8 +32,7 @@ from style_transfer.runs.inputs import Inputs, flag
 from style_transfer.settings import FIELDS, Settings
 
 FAILURES = (files.FileError, SettingsError, ComputationError, OSError, ArithmeticError)
-#: What is wrong with the record of another command, and what to do, see `files.FileError`.
-OTHERS = {
+OTHERS = {  # what is wrong with the record of another command, and what to do
     "apply": ("was made by apply", "add that: main.py apply --from-image"),
     "train": ("is of a training", "give the same train command again"),
     "video": ("is of a film", "continue it with: main.py video --resume"),
@@ -311,11 +310,11 @@ def resume(folder, given=None, **options):
 
 def check_command(path, record):
     """Raise FileError unless a record is one of painting."""
+    maker = record.get("command")
     if "choices" in record:
-        maker = record.get("command")
         raise files.FileError(path, f"was made by {maker}", f"try: main.py {maker} --resume")
-    if record.get("command") in OTHERS:
-        raise files.FileError(path, *OTHERS[record["command"]])
+    if maker in OTHERS:
+        raise files.FileError(path, *OTHERS[maker])
 
 
 def with_more_epochs(settings, given):

@@ -33,7 +33,9 @@ def test_the_slider_shows_the_frames(browser, tmp_path):
     assert (browser.evaluate(EPOCHS), browser.evaluate(TOTAL)) == ("3", "0.25")
     set_slider(browser, 1)
     assert (browser.evaluate(EPOCHS), browser.evaluate(TOTAL)) == ("1", "0.5")
-    assert browser.evaluate("slider.getAttribute('aria-valuetext')") == "epoch 1, total (weighted) 0.5"
+    assert (
+        browser.evaluate("slider.getAttribute('aria-valuetext')") == "epoch 1, total (weighted) 0.5"
+    )
     browser.evaluate("slider.focus()")
     browser.press("ArrowRight", 39)
     wait_until(browser, f"{EPOCHS} == '2'")

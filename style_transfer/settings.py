@@ -15,7 +15,7 @@ from style_transfer.validation import (
     parse_style_layers,
 )
 
-VERSION = "0.4.0"
+VERSION = "0.5.0"
 
 STARTS = ("instant", "content", "style", "noise")  # of `init`; anything else is a picture's path
 

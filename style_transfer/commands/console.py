@@ -150,8 +150,13 @@ class Console:
 
     def show_iterate(self, iterate):
         """Show how the run gets on."""
-        if self.progress and iterate.step:
+        if self.progress and iterate.step and len(iterate.losses):
             self.progress.advance(iterate)
+
+    def show_share(self, share):
+        """Show how a step gets on that takes long."""
+        if self.progress:
+            self.progress.show_share(share)
 
     def end_progress(self):
         """Take the progress bar away."""
@@ -223,6 +228,7 @@ class Bar:
         settings = planned.settings
         self.planned = planned
         self.console = console
+        self.epochs = ""
         self.bar = tqdm(
             total=settings.epochs * settings.steps,
             initial=planned.steps_done,
@@ -237,9 +243,14 @@ class Bar:
     def advance(self, iterate):
         """Move it to an `Iterate`; the terminal may have got another width."""
         self.bar.ncols = min(WIDEST, shutil.get_terminal_size().columns - 1)
-        epochs = f"{iterate.epoch}/{self.planned.settings.epochs}"
-        self.bar.postfix = [epochs, describe_progress(iterate, self.planned.terms)]
+        self.epochs = f"{iterate.epoch}/{self.planned.settings.epochs}"
+        self.bar.postfix = [self.epochs, describe_progress(iterate, self.planned.terms)]
         self.bar.n = iterate.step
+        self.console.write(self.bar.refresh)
+
+    def show_share(self, share):
+        """Show the share of the steps under way that is done."""
+        self.bar.postfix[0] = f"{self.epochs} {share:.0%}"
         self.console.write(self.bar.refresh)
 
     def close(self):
@@ -260,6 +271,9 @@ class Log:
             epochs = self.planned.settings.epochs
             text = describe_progress(iterate, self.planned.terms)
             self.console.say(f"epoch {iterate.epoch}/{epochs} {text}")
+
+    def show_share(self, share):
+        """Do nothing: that would be many lines."""
 
     def close(self):
         """Do nothing: there is nothing to take away."""

@@ -10,7 +10,9 @@ import click
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
-from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings, check
+from style_transfer.network_settings import NETWORK
+from style_transfer.settings import COMMON, FIELDS, STYLE, Settings, check
+from style_transfer.validation import ORIGINAL
 
 METHOD, RUN = "Method", "Run"
 SECTIONS = (COMMON, STYLE, METHOD, NETWORK, RUN)
@@ -41,6 +43,16 @@ class Command(click.Command):
 def section_of(option):
     """Return the heading of an option; those of click itself belong to the last."""
     return getattr(option, "section", SECTIONS[-1])
+
+
+class Size(click.ParamType):
+    """A side in pixels, or `original`."""
+
+    name = "integer"
+
+    def convert(self, value, parameter, context):
+        """Return a whole number."""
+        return ORIGINAL if value == "original" else click.INT.convert(value, parameter, context)
 
 
 class Values(click.ParamType):
@@ -85,6 +97,7 @@ def setting_option(name, several):
         return value
 
     kind = click.Choice(rule["choices"]) if rule["choices"] and not is_list else rule["kind"]
+    kind = Size() if name == "size" else kind
     if several and is_number:
         kind = Values(click.types.convert_type(kind))
     flags = rule["flags"]

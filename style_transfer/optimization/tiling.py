@@ -12,93 +12,14 @@ there the network sees what it would see anyway. What the features of a block ha
 with the pixels of its margin is added to what the blocks there have.
 """
 
-import math
-from typing import Any, NamedTuple
-
 import numpy as np
 import tensorflow as tf
 
 import functions
-from style_transfer.method import borders, gradients
-from style_transfer.method.borders import MULTIPLE
+from style_transfer.method import borders
+from style_transfer.optimization.blocks import cut, plan, view
 from style_transfer.optimization.scaling import scaled_gradient
 from style_transfer.optimization.targets import Targets
-
-LEAST_BLOCK = 2 * MULTIPLE  # pixels; wider than any border, so that no block is nothing but border
-
-
-class Span(NamedTuple):
-    """A block along one axis of a padded image, in pixels.
-
-    Attributes:
-        begin, end: of the block.
-        low, high: of what the network sees of it.
-    """
-
-    begin: int
-    end: int
-    low: int
-    high: int
-
-
-class Piece(NamedTuple):
-    """A piece of a layer's features, or of an image: (2,) each, of rows and of columns.
-
-    Attributes:
-        first: the index of its first position in what the network sees of a block.
-        origin: that in the whole picture.
-        size: how many positions it has.
-    """
-
-    first: Any
-    origin: Any
-    size: Any
-
-
-def plan_spans(length, block, margin):
-    """Divide the length of a padded image into spans of about equal length.
-
-    All blocks begin at multiples of 16 pixels, so that the poolings fall as in the whole image.
-
-    Args:
-        length: in pixels.
-        block: of each at most; 32 at least.
-        margin: from `Architecture.margin`.
-    """
-    count = math.ceil(length / max(block // MULTIPLE * MULTIPLE, LEAST_BLOCK))
-    edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
-    return [
-        Span(begin, end, max(0, begin - margin), min(length, end + margin))
-        for begin, end in zip(edges, [*edges[1:], length])
-    ]
-
-
-def locate(span, around, length, stride):
-    """Tell where the features of a span lie, as in a `Piece`.
-
-    Args:
-        around: (before, after), what the image was padded by.
-        length: of the padded image.
-        stride: of the layer; 1 of the image itself.
-
-    Returns:
-        (first, origin, size).
-    """
-    first, last = around[0] // stride, length // stride - around[1] // stride
-    begin, end = max(span.begin // stride, first), min(span.end // stride, last)
-    return begin - span.low // stride, begin - first, max(0, end - begin)
-
-
-def make_piece(spans, around, shape, stride):
-    """Return the `Piece` of the spans of rows and of columns, see `locate`."""
-    places = [locate(*each, stride) for each in zip(spans, around, shape)]
-    return Piece(*np.int32(places).T)
-
-
-def with_neighbors(piece, around, shape):
-    """Add to a `Piece` of an image one pixel below and to the right, where there is one."""
-    picture = np.int32(shape) - np.int32(around).sum(axis=1, dtype=np.int32)
-    return piece._replace(size=np.minimum(piece.size + 1, picture - piece.origin))
 
 
 class Tiling:
@@ -188,27 +109,9 @@ class Tiling:
         return {name: cut(features[name], pieces[name].first, pieces[name].size) for name in layers}
 
     def plan(self, shape, padding, block):
-        """Return the places of all blocks of a padded image of `shape`.
-
-        Returns:
-            A list of (window, pieces): the rows and the columns that the network sees, (begin,
-            end) each; and from `image` and each layer to the `Piece` that the block owns.
-        """
-        rows, columns = (plan_spans(length, block, self.margin) for length in shape)
-        return [
-            ((row[2:], column[2:]), self.list_pieces((row, column), padding, shape))
-            for row in rows
-            for column in columns
-        ]
-
-    def list_pieces(self, spans, padding, shape):
-        """Return the pieces of `plan`, and as `neighbors` what those of the image differ from."""
-        around = padding or ((0, 0), (0, 0))
-        image = make_piece(spans, around, shape, 1)
-        pieces = {"image": image, "neighbors": with_neighbors(image, around, shape)}
-        for name in self.settings.layers:
-            pieces[name] = make_piece(spans, around, shape, self.architecture.stride(name))
-        return pieces
+        """Return `blocks.plan` of a padded image of `shape`."""
+        strides = {name: self.architecture.stride(name) for name in self.settings.layers}
+        return plan(shape, padding, block, self.margin, strides)
 
     def look_at(self, window, targets, pieces):
         """Return `functions.sum_up` of a block."""
@@ -247,18 +150,6 @@ class Tiling:
         if self.is_scaled:
             return of_window + scaled_gradient(through_network, features, window, of_features)
         return of_window + through_network.gradient(features, window, output_gradients=of_features)
-
-
-def view(padded, window):
-    """Return what the network sees of a padded image."""
-    (top, bottom), (left, right) = window
-    return padded[:, top:bottom, left:right]
-
-
-def cut(values, first, size):
-    """Cut a piece out of (batch, height, width, N), from `first` on, of `size`; (2,) each."""
-    after = tf.shape(values)[1:3] - first - size
-    return gradients.crop(values, tuple(zip(tf.unstack(first), tf.unstack(after))))
 
 
 def cut_targets(targets, pieces):

@@ -10,7 +10,7 @@ from conftest import ROOT, SMALL_VGG19, SMALL_WIDTHS
 import functions
 from style_transfer.method.architecture import VGG16, VGG19
 from style_transfer.networks import weights
-from style_transfer.optimization import engine, scaling, targets, tiling
+from style_transfer.optimization import blocks, engine, scaling, targets, tiling
 from style_transfer.optimization.targets import Style
 from style_transfer.pictures import images
 from style_transfer.settings import Settings
@@ -109,8 +109,8 @@ def test_float16_in_blocks():
     plain = functions.build_evaluation(model, settings)(image, goal, large)["gradient"]
     assert not np.isfinite(plain).all()
     wanted = scaling.build_scaled_evaluation(model, settings)(image, goal, large)["gradient"]
-    blocks = tiling.Tiling(model, settings, is_scaled=True)
-    found = blocks.evaluate(image, goal, large, block=48)["gradient"]
+    tiled = tiling.Tiling(model, settings, is_scaled=True)
+    found = tiled.evaluate(image, goal, large, block=48)["gradient"]
     cosine = np.vdot(wanted, found) / np.linalg.norm(wanted) / np.linalg.norm(found)
     assert cosine > 0.9999
 
@@ -127,7 +127,7 @@ def test_the_margin_is_the_reach_of_the_receptive_field(architecture):
 def test_the_spans_cover_the_length():
     for length in (32, 48, 100, 512, 1040, 1041):
         for block in (1, 32, 100, 512, 5000):
-            spans = tiling.plan_spans(length, block, 80)
+            spans = blocks.plan_spans(length, block, 80)
             assert spans[0].begin == 0 and spans[-1].end == length
             for before, after in zip(spans, spans[1:]):
                 assert before.end == after.begin and after.begin % 16 == 0

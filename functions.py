@@ -13,20 +13,18 @@ batch. Where the code departs from the paper, it says so.
 import keras
 from keras import ops
 
-from style_transfer.method import borders, gradients, statistics
+from style_transfer.method import borders, gradients, statistics, variation
 from style_transfer.method.architecture import VGG19
+from style_transfer.method.preprocessing import preprocess
 
 #: The terms of the total, in the order of every vector of losses and of weights.
 TERMS = ("content", "style", "total_variation")
 
-IMAGENET_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, in [0, 255]
-TORCH_MEANS, TORCH_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 POOLINGS = {"max": keras.layers.MaxPooling2D, "avg": keras.layers.AveragePooling2D}
 
 # What an error is divided by never falls below this, so that a target without any signal (a flat,
 # single-colored style picture) gives a large loss and not infinity.
 FLOOR = 1e-6
-SMOOTH = 1 / 255  # below this much, a difference of colors counts by its square
 
 
 def build_model(
@@ -71,14 +69,6 @@ def build_model(
     return model
 
 
-def preprocess(image, kind):
-    """Turn RGB in [0, 1] into what the network was trained on, the means of ImageNet at 0."""
-    if kind == "torch":
-        means, deviations = map(ops.convert_to_tensor, (TORCH_MEANS, TORCH_DEVIATIONS))
-        return (image - means) / deviations
-    return ops.flip(image, axis=-1) * 255.0 - ops.convert_to_tensor(IMAGENET_MEANS)
-
-
 def extract_features(model, image, *, border=0):
     """Compute the features of an image that goes on beyond its edges, mirrored.
 
@@ -104,11 +94,18 @@ def content_loss(features, targets, *, form="relative"):
         form: `gatys`, equation 1, ½ Σ (F − P)²; `mean`, the mean of (F − P)²; or `relative`, see
             `relative_error`. With several layers, their mean (`gatys`: sum); with none, 0.
     """
-    pairs = [(features[name], target) for name, target in targets.items()]
+    return content_error(statistics.sum_errors(features, targets), form)
+
+
+def content_error(sums, form):
+    """Finish the content loss from `statistics.sum_errors`."""
     if form == "gatys":
-        return sum(0.5 * ops.sum((value - target) ** 2, axis=(1, 2, 3)) for value, target in pairs)
-    error = {"mean": mean_error, "relative": relative_error}[form]
-    return sum(error(value, target) for value, target in pairs) / max(1, len(pairs))
+        return sum(0.5 * each.squares for each in sums.values())
+    errors = [each.squares / each.count for each in sums.values()]
+    if form == "relative":
+        energies = [ops.maximum(each.energy / each.count, FLOOR) for each in sums.values()]
+        errors = [error / energy for error, energy in zip(errors, energies)]
+    return sum(errors) / max(1, len(errors))
 
 
 def gram_matrix(features, guide=None, lift=None):
@@ -123,8 +120,7 @@ def gram_matrix(features, guide=None, lift=None):
         (batch, N, N): G_ij = Σ_k g_k F_ik F_jk / Σ_k g_k. The paper leaves out the divisor, M;
         here it lets a painting of another size than the photo be compared with it.
     """
-    sums = statistics.sum_positions(features, guide, lift)
-    return sums.second * (1.0 / sums.count)[:, None, None]
+    return statistics.describe(features, "gram", guide, lift)["gram"]
 
 
 def style_loss(features, targets, *, kind="gram", form="relative"):
@@ -140,6 +136,11 @@ def style_loss(features, targets, *, kind="gram", form="relative"):
             pictures to one size); `mean`, the mean of (G − A)²; or `relative`, see
             `relative_error`.
     """
+    return style_error(statistics.sum_regions(features, targets, kind), targets, kind, form)
+
+
+def style_error(sums, targets, kind, form):
+    """Finish the style loss from `statistics.sum_regions`."""
     error = {
         "gatys": lambda gram, target: mean_error(gram, target) / 4.0,  # Σ (G − A)² / (4 N²)
         "mean": mean_error,
@@ -147,17 +148,10 @@ def style_loss(features, targets, *, kind="gram", form="relative"):
     }[form]
     total = 0.0
     for name, regions in targets.items():
-        for region in regions:
-            value = describe_style(features[name], kind, region.get("guide"), region.get("lift"))
+        for region, each in zip(regions, sums[name]):
+            value = statistics.finish(each, kind)
             total += region["weight"] * statistics.compare(value, region["statistics"], error)
     return total
-
-
-def describe_style(features, kind, guide=None, lift=None):
-    """Return the statistics of features: Gram matrices, or those of `statistics.describe`."""
-    if kind == "gram":
-        return {"gram": gram_matrix(features, guide, lift)}
-    return statistics.describe(features, kind, guide, lift)
 
 
 def mean_error(value, target):
@@ -180,21 +174,10 @@ def relative_error(value, target):
 def total_variation(image, *, form="mean-squared"):
     """Measure how much neighboring pixels of (batch, height, width, 3) differ.
 
-    Not part of the paper, but of most programs after it (Mahendran & Vedaldi, arXiv:1412.0035,
-    equation 4 with exponent 2): without it the network's blind spots fill with noise.
-
-    Args:
-        form: `isotropic`: the mean length of the color's gradient, which favors no direction
-            (Rudin, Osher & Fatemi 1992); `mean-squared`, `sum-squared`, `mean-absolute`,
-            `sum-absolute`: of the differences along rows and along columns.
+    Not part of the paper, but of most programs after it: without it the network's blind spots
+    fill with noise. Its forms: see `variation`.
     """
-    rows, columns = (gradients.differences(image, axis) for axis in (1, 2))
-    if form == "isotropic":
-        squares = ops.square(rows[:, :, :-1]) + ops.square(columns[:, :-1])
-        return ops.mean(ops.sqrt(ops.mean(squares, axis=3) + SMOOTH**2), axis=(1, 2))
-    reduce, power = form.split("-")
-    reduce, power = getattr(ops, reduce), {"squared": ops.square, "absolute": ops.abs}[power]
-    return sum(reduce(power(each), axis=(1, 2, 3)) for each in (rows, columns))
+    return variation.finish(variation.sum_differences(image, form), form)
 
 
 def compute_losses(features, image, targets, settings):
@@ -205,10 +188,27 @@ def compute_losses(features, image, targets, settings):
         targets: has `content` and `style`, see `content_loss` and `style_loss`.
         settings: forms and statistics of the losses.
     """
-    content = content_loss(features, targets.content, form=settings.loss)
-    style = style_loss(features, targets.style, kind=settings.style_loss, form=settings.loss)
-    variation = total_variation(image, form=settings.tv_form)
-    return ops.stack([ops.mean(each) for each in (content, style, variation)])
+    return finish_losses(sum_up(features, image, targets, settings), targets, settings)
+
+
+def sum_up(features, image, targets, settings, *, own=None):
+    """Return all that the losses depend on: sums, of which those of parts add up to the whole's.
+
+    The arguments are those of `compute_losses`, or of a part; `own`: see `variation`.
+    """
+    return {
+        "content": statistics.sum_errors(features, targets.content),
+        "style": statistics.sum_regions(features, targets.style, settings.style_loss),
+        "total_variation": variation.sum_differences(image, settings.tv_form, own),
+    }
+
+
+def finish_losses(sums, targets, settings):
+    """Return the losses of `compute_losses` from the sums of `sum_up`."""
+    content = content_error(sums["content"], settings.loss)
+    style = style_error(sums["style"], targets.style, settings.style_loss, settings.loss)
+    smoothness = variation.finish(sums["total_variation"], settings.tv_form)
+    return ops.stack([ops.mean(each) for each in (content, style, smoothness)])
 
 
 def build_evaluation(model, settings):

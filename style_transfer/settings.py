@@ -5,25 +5,26 @@ from dataclasses import dataclass
 
 from style_transfer.derived import Derived
 from style_transfer.errors import SettingsError
-from style_transfer.method.architecture import ARCHITECTURES, MIN_SIDE, VGG19
+from style_transfer.method.architecture import MIN_SIDE
+from style_transfer.network_settings import NetworkSettings
 from style_transfer.validation import (
+    ORIGINAL,
     check_together,
     check_value,
     option,
+    parse_memory,
     parse_scales,
     parse_strength,
-    parse_style_layers,
 )
 
 VERSION = "0.5.0"
 
 STARTS = ("instant", "content", "style", "noise")  # of `init`; anything else is a picture's path
-
-COMMON, STYLE, NETWORK = "Common options", "Style", "Network"  # headings
+COMMON, STYLE = "Common options", "Style"  # headings
 
 
 @dataclass(frozen=True)
-class Settings(Derived):
+class Settings(NetworkSettings, Derived):
     """What determines the picture, besides the input pictures and the network's weights.
 
     Raises:
@@ -32,11 +33,11 @@ class Settings(Derived):
 
     size: int = option(
         512,
-        "Longer side of the result in pixels. Time and memory grow with its square.",
+        "Longer side of the result in pixels, or original. Time and memory grow with its square.",
         "--size",
         section=COMMON,
         minimum=MIN_SIDE,
-        maximum=8192,
+        maximum=ORIGINAL,
     )
     content_weight: float = option(
         1.0,
@@ -100,6 +101,20 @@ class Settings(Derived):
     )
     keep_alpha: bool = option(
         False, "Give the result the content's transparency.", "--keep-alpha", section=STYLE
+    )
+    bit_depth: str = option(
+        "8",
+        "Bits of a channel of the result: 8, or 16 for further editing.",
+        "--bit-depth",
+        section=STYLE,
+        choices=("8", "16"),
+    )
+    profile: str = option(
+        "srgb",
+        "srgb, or keep: the result has the photo's own color profile and resolution.",
+        "--profile",
+        section=STYLE,
+        choices=("srgb", "keep"),
     )
     style_loss: str = option(
         "gram",
@@ -250,6 +265,12 @@ class Settings(Derived):
         minimum=0,
         maximum=100_000,
     )
+    memory: str = option(
+        "auto",
+        "How much a run may take, as 2GB; auto: what is free. What does not fit goes in blocks.",
+        "--memory",
+        parse=parse_memory,
+    )
     patience: int = option(
         1,
         "Leave a scale when the loss has not fallen by 0.1 % over so many epochs; 0 never does.",
@@ -257,76 +278,6 @@ class Settings(Derived):
         minimum=0,
     )
     seed: int = option(0, "Seed of everything random.", "--seed", minimum=0, maximum=2**31 - 1)
-    network: str = option(
-        "vgg19",
-        "The architecture: vgg19, or vgg16 (no compact network; --weights imagenet, 59 MB).",
-        "--network",
-        section=NETWORK,
-        choices=tuple(ARCHITECTURES),
-        compiled=True,
-    )
-    weights: str = option(
-        "auto",
-        "imagenet (the full network, 80 MB to download once), compact (bundled, about ten times "
-        "faster), auto (the first if it was downloaded before, else the second), random, or a "
-        "weights file (.h5).",
-        "--weights",
-        section=NETWORK,
-    )
-    content_layers: tuple[str, ...] = option(
-        ("block4_conv2",),
-        "A layer for the content; may be given several times, or none.",
-        "--content-layer",
-        section=NETWORK,
-        kind=str,
-        choices=VGG19.layers,  # which has all of VGG16's
-        optional=True,
-        compiled=True,
-    )
-    style_layers: tuple[str, ...] = option(
-        tuple(f"block{block}_conv1" for block in range(1, 6)),
-        "A layer for the style, with its share (1 if not given); several, or none: content alone.",
-        "--style-layer",
-        section=NETWORK,
-        kind=str,
-        parse=parse_style_layers,
-        compiled=True,
-        optional=True,
-    )
-    pooling: str = option(
-        "max",
-        "How the network shrinks: max (as trained) or avg (smoother, the paper's advice).",
-        "--pooling",
-        section=NETWORK,
-        choices=("max", "avg"),
-        compiled=True,
-    )
-    preprocessing: str = option(
-        "caffe",
-        "What the weights were trained on: caffe (Keras' own) or torch (torchvision's).",
-        "--preprocessing",
-        section=NETWORK,
-        choices=("caffe", "torch"),
-        compiled=True,
-    )
-    border: int = option(
-        4,
-        "Pixels, at least, by which the pictures go on beyond their edges, mirrored, for the "
-        "network; 0 lets it see a dark frame, as the paper does.",
-        "--border",
-        section=NETWORK,
-        minimum=0,
-        maximum=MIN_SIDE // 2,
-        compiled=True,
-    )
-    precision: str = option(
-        "auto",
-        "What the convolutions compute in; auto takes the fastest that is known to be right.",
-        "--precision",
-        section=NETWORK,
-        choices=("auto", "float32", "bfloat16", "float16"),
-        compiled=True,
-    )
 
     def __post_init__(self):
         for name in FIELDS:

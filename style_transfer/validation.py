@@ -7,6 +7,9 @@ from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import MIN_SIDE, VGG19
 
 NONE = "none"  # on the command line: an empty list, where the default is not
+ORIGINAL = 65_536  # as a size: the photo's own; no picture that is read has a longer side
+UNITS = {"M": 1e6, "G": 1e9, "T": 1e12}
+LEAST_MEMORY = 800e6  # bytes, about what TensorFlow takes for nothing
 TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -175,10 +178,30 @@ def parse_scales(text):
     return sizes
 
 
+def parse_memory(text):
+    """Turn `2GB`, `500MB`, `1.5G` into bytes, of 1000 as on boxes; `auto` into None.
+
+    Raises:
+        ValueError: it is none of that, or less than TensorFlow alone takes.
+    """
+    if text == "auto":
+        return None
+    number = text.upper().removesuffix("B")
+    try:
+        size = float(number[:-1]) * UNITS[number[-1:]]
+    except (KeyError, ValueError):
+        raise ValueError(f"{text} is no amount of memory; write 2GB, for example") from None
+    if not LEAST_MEMORY <= size < math.inf:
+        raise ValueError(f"{text} is too little; it must be {LEAST_MEMORY / 1e6:.0f} MB at least")
+    return size
+
+
 def check_together(settings):
-    """Raise SettingsError for settings, each of them right, that do not go together."""
+    """Raise SettingsError if settings do not go with each other."""
     if settings.average and settings.optimizer != "adam":
         raise SettingsError("--average works with --optimizer adam only; add that")
+    if settings.enlarge and settings.size == ORIGINAL:
+        raise SettingsError("--enlarge does not go with --size original; leave it out")
     if settings.transform == "google" and "," in settings.strength:
         raise SettingsError("--strength takes one number with --transform google")
     if not settings.layers:

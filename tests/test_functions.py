@@ -8,6 +8,7 @@ import tensorflow as tf
 from conftest import ROOT, SMALL_VGG19
 
 import functions
+from style_transfer.method.variation import SMOOTH
 from style_transfer.networks import weights
 from style_transfer.optimization import optimizers
 from style_transfer.optimization.targets import Style, compute_targets
@@ -192,7 +193,7 @@ def test_the_isotropic_variation_is_the_mean_length_of_the_gradient():
             here, below = image[0, row, column], image[0, row + 1, column]
             right = image[0, row, column + 1]
             squares = (below - here) ** 2 + (right - here) ** 2
-            lengths.append(np.sqrt(np.mean(squares) + functions.SMOOTH**2))
+            lengths.append(np.sqrt(np.mean(squares) + SMOOTH**2))
     variation = functions.total_variation(image, form="isotropic")
     np.testing.assert_allclose(variation, [np.mean(lengths)], rtol=1e-5)
 

@@ -6,6 +6,7 @@ import pytest
 from conftest import SMALL_VGG19
 
 import functions
+from style_transfer.method import preprocessing
 from style_transfer.method.architecture import ARCHITECTURES, VGG16, VGG19
 from style_transfer.networks import weights
 
@@ -73,9 +74,9 @@ def test_a_layer_that_only_vgg19_has_is_refused_by_vgg16():
 def test_torch_preprocessing():
     (image,) = pictures((4, 5))
     expected = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(functions.preprocess(image, "torch"), expected, rtol=1e-5)
+    np.testing.assert_allclose(preprocessing.preprocess(image, "torch"), expected, rtol=1e-5)
     oracle = keras.applications.imagenet_utils.preprocess_input(image * 255.0, mode="torch")
-    np.testing.assert_allclose(functions.preprocess(image, "torch"), oracle, atol=1e-5)
+    np.testing.assert_allclose(preprocessing.preprocess(image, "torch"), oracle, atol=1e-5)
 
 
 def test_the_preprocessing_is_part_of_the_model():
@@ -83,5 +84,5 @@ def test_the_preprocessing_is_part_of_the_model():
     (image,) = pictures((8, 6))
     for kind in ("caffe", "torch"):
         model = small_model(("block1_conv1",), preprocessing=kind)
-        expected = model.get_layer("block1_conv1")(functions.preprocess(image, kind))
+        expected = model.get_layer("block1_conv1")(preprocessing.preprocess(image, kind))
         np.testing.assert_allclose(model(image)["block1_conv1"], expected, rtol=1e-4, atol=1e-4)

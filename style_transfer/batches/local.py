@@ -9,6 +9,7 @@ from style_transfer.optimization import job as jobs
 from style_transfer.optimization.events import JobSkipped
 from style_transfer.runs import folder as folders
 from style_transfer.runs import record as records
+from style_transfer.validation import ORIGINAL
 
 
 class Batch:
@@ -53,7 +54,12 @@ class Batch:
 def check_same(job):
     """Raise FileError if the folder of a job holds a run with other settings or pictures."""
     record, settings = records.read_folder(job.folder)
-    wanted = dataclasses.replace(job.settings, weights=settings.weights)
+    # What was chosen for the pictures and the memory there was is recorded.
+    chosen = {"weights": settings.weights, "memory": settings.memory}
+    if job.settings.size == ORIGINAL:
+        chosen["size"] = settings.size
+    chosen["history"] = min(settings.history, job.settings.history)
+    wanted = dataclasses.replace(job.settings, **chosen)
     recorded = records.locate_inputs(record, {}, is_trusted=records.is_local)
     same_pictures = resolve(recorded) == resolve(job.inputs)
     # `auto` is recorded as what was found.

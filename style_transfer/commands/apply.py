@@ -24,7 +24,7 @@ from style_transfer.commands.options import (
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
-from style_transfer.feedforward.used import USED
+from style_transfer.feedforward.used import FREE, USED
 from style_transfer.settings import COMMON, FIELDS, STYLE
 
 HELP = """Repaint a photo in the style of any painting in one pass: a second, not a minute.
@@ -123,7 +123,7 @@ def result_options():
         *result_options(),
         *mask_options(),
         *file_options(recipes=False),
-        *setting_options(without=FIELDS.keys() - set(USED)),
+        *setting_options(without=FIELDS.keys() - set(USED + FREE)),
         *message_options(),
     ],
 )
@@ -232,16 +232,16 @@ def list_tasks(given, settings, model):
     style = given.model if model and not model.paints_any else inputs[0].styles[0]
     outputs = choose_outputs(contents, Path(style).stem, given.output, several)
     check_outputs(outputs, inputs)
-    return [Task(read_stream(each), output) for each, output in zip(inputs, outputs)]
+    return [Task(read_stream(each, settings), output) for each, output in zip(inputs, outputs)]
 
 
-def read_stream(inputs):
+def read_stream(inputs, settings):
     """Return the `Inputs` with the picture that standard input is, where that is the content."""
     from style_transfer.pictures import images
 
     if inputs.content != STREAM:
         return inputs
-    picture = images.read(STREAM, sys.stdin.buffer.read())
+    picture = images.read(STREAM, sys.stdin.buffer.read(), keeps=settings.profile == "keep")
     return inputs.map(lambda each: picture if each == STREAM else each)
 
 

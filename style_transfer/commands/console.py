@@ -10,7 +10,12 @@ import sys
 import click
 
 from style_transfer import files
-from style_transfer.commands.wording import clock, describe_film_cost, describe_frame
+from style_transfer.commands.wording import (
+    clock,
+    describe_drawn,
+    describe_film_cost,
+    describe_frame,
+)
 from style_transfer.optimization import events
 
 ERASE_LINE = "\r\x1b[2K"
@@ -152,7 +157,7 @@ class Console:
 
     def show_iterate(self, iterate):
         """Show how the run gets on."""
-        if self.progress and iterate.step:
+        if self.progress and iterate.step and len(iterate.losses):
             self.progress.advance(iterate)
 
     def show_film_plan(self, planned):
@@ -163,8 +168,12 @@ class Console:
 
     def show_frame(self, frame):
         """Show how a film gets on: where it stands on a terminal, else a line for each frame."""
-        text = describe_frame(frame)
-        (self.status if self.terminal else self.say)(text)
+        (self.status if self.terminal else self.say)(describe_frame(frame))
+
+    def show_share(self, share):
+        """Show how a step gets on that takes long."""
+        if self.progress:
+            self.progress.show_share(share)
 
     def end_progress(self):
         """Take the progress bar away."""
@@ -174,9 +183,7 @@ class Console:
 
     def show_drawn(self, drawn):
         """Show, on a terminal as a line that the next one replaces, that a picture is there."""
-        left = "" if drawn.seconds_left is None else f", {clock(drawn.seconds_left)} left"
-        text = f"{drawn.number}/{drawn.count} {drawn.label}{left}"
-        (self.status if self.terminal else self.say)(text)
+        (self.status if self.terminal else self.say)(describe_drawn(drawn))
 
     def show_saving(self, _saving):
         """Say what takes some seconds after the steps."""
@@ -249,6 +256,7 @@ class Bar:
         settings = planned.settings
         self.planned = planned
         self.console = console
+        self.epochs = ""
         self.bar = tqdm(
             total=settings.epochs * settings.steps,
             initial=planned.steps_done,
@@ -263,9 +271,14 @@ class Bar:
     def advance(self, iterate):
         """Move it to an `Iterate`; the terminal may have got another width."""
         self.bar.ncols = min(WIDEST, shutil.get_terminal_size().columns - 1)
-        epochs = f"{iterate.epoch}/{self.planned.settings.epochs}"
-        self.bar.postfix = [epochs, describe_progress(iterate, self.planned.terms)]
+        self.epochs = f"{iterate.epoch}/{self.planned.settings.epochs}"
+        self.bar.postfix = [self.epochs, describe_progress(iterate, self.planned.terms)]
         self.bar.n = iterate.step
+        self.console.write(self.bar.refresh)
+
+    def show_share(self, share):
+        """Show the share of the steps under way that is done."""
+        self.bar.postfix[0] = f"{self.epochs} {share:.0%}"
         self.console.write(self.bar.refresh)
 
     def close(self):
@@ -286,6 +299,9 @@ class Log:
             epochs = self.planned.settings.epochs
             text = describe_progress(iterate, self.planned.terms)
             self.console.say(f"epoch {iterate.epoch}/{epochs} {text}")
+
+    def show_share(self, share):
+        """Do nothing: that would be many lines."""
 
     def close(self):
         """Do nothing: there is nothing to take away."""

@@ -11,8 +11,9 @@ from style_transfer import film_settings
 from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
-from style_transfer.settings import COMMON, FIELDS, NETWORK, STYLE, Settings
-from style_transfer.validation import check_value, without_none
+from style_transfer.network_settings import NETWORK
+from style_transfer.settings import COMMON, FIELDS, STYLE, Settings
+from style_transfer.validation import ORIGINAL, check_value, without_none
 
 METHOD, RUN = "Method", "Run"
 SECTIONS = (COMMON, film_settings.SECTION, STYLE, METHOD, NETWORK, RUN)
@@ -43,6 +44,16 @@ class Command(click.Command):
 def section_of(option):
     """Return the heading of an option; those of click itself belong to the last."""
     return getattr(option, "section", SECTIONS[-1])
+
+
+class Size(click.ParamType):
+    """A side in pixels, or `original`."""
+
+    name = "integer"
+
+    def convert(self, value, parameter, context):
+        """Return a whole number."""
+        return ORIGINAL if value == "original" else click.INT.convert(value, parameter, context)
 
 
 class Values(click.ParamType):
@@ -100,6 +111,7 @@ def field_option(field, several=False, default=None):
         return value
 
     kind = click.Choice(rule["choices"]) if rule["choices"] and not is_list else rule["kind"]
+    kind = Size() if field.name == "size" else kind
     if several and is_number:
         kind = Values(click.types.convert_type(kind))
     flags = rule["flags"]

@@ -155,6 +155,7 @@ def command(context, **options):
     console.status(LOADING)
     job_options = {
         "animations": tuple(name for name in ("webp", "mp4") if options[name]),
+        "progress": console.show_share,
         "deadline": began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None,
     }
     if given.resume:

@@ -1,4 +1,4 @@
-"""What is said of a film on its way, in words."""
+"""What is said of films and of what explores, on their way, in words."""
 
 
 def describe_film_cost(planned):
@@ -21,6 +21,12 @@ def describe_frame(frame):
         f"frame {frame.number} of {frame.visits}{cut}, {frame.seconds:.2g} s, "
         f"{clock(frame.seconds_left)} left"
     )
+
+
+def describe_drawn(drawn):
+    """Write that a picture of several is there, and how long the others take."""
+    left = "" if drawn.seconds_left is None else f", {clock(drawn.seconds_left)} left"
+    return f"{drawn.number}/{drawn.count} {drawn.label}{left}"
 
 
 def clock(seconds):

@@ -16,11 +16,12 @@ from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.feedforward import models, style_file
 from style_transfer.feedforward.used import USED
 from style_transfer.networks import instant
-from style_transfer.optimization import memory
+from style_transfer.optimization import memory, room
 from style_transfer.optimization.events import JobSkipped, Loading, Notice, Painted
-from style_transfer.optimization.job import explain, perform_each, smaller, tensorflow_errors
-from style_transfer.optimization.preparation import UNCHANGED, choose_sizes
-from style_transfer.pictures import images
+from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
+from style_transfer.optimization.job import perform_each
+from style_transfer.optimization.preparation import UNCHANGED, choose_sizes, load_pictures
+from style_transfer.pictures import images, profiles
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs, flag
 
@@ -94,7 +95,7 @@ class Painter:
         for _, picture in pictures.items():
             yield from map(Notice, picture.notices)
         sizes = choose_sizes(pictures, self.settings)
-        check_memory(sizes)
+        check_memory(sizes, self.settings, self.model)
         record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
             check_unchanged(task.record, record, find_source(self.settings, self.model).path)
@@ -111,21 +112,27 @@ class Painter:
             raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error
         except tensorflow_errors() as error:
             raise explain(error, self.settings) from error
-        data = self.write(task, image, pictures.content.alpha, record)
+        data = self.write(task, image, pictures.content, record)
         yield Painted(task.content, task.output, sizes.content, seconds, data)
 
     def load(self, inputs):
         """Load the pictures of a task; the styles and masks that all share are read once."""
-        paths = [each for each in (*inputs.styles, *inputs.style_masks) if not is_read(each)]
-        self.shared = {each: self.shared.get(each) or images.load(each) for each in paths}
-        return inputs.map(
-            lambda each: each if is_read(each) else self.shared.get(each) or images.load(each)
-        )
+        read = load_pictures(inputs, self.settings, self.read)
+        kept = zip((*inputs.styles, *inputs.style_masks), (*read.styles, *read.style_masks))
+        self.shared = {(path, read.content.profile): each for path, each in kept}
+        return read
 
-    def write(self, task, image, alpha, record):
+    def read(self, path, *, keeps=False, profile=None):
+        """Read a picture, unless that was done before."""
+        if is_read(path):
+            return path
+        known = None if keeps else self.shared.get((path, profile))
+        return known or images.load(path, keeps=keeps, profile=profile)
+
+    def write(self, task, image, photo, record):
         """Write a picture, where it is to be a file; return its bytes."""
-        alpha = alpha if self.settings.keep_alpha else None
-        data = images.encode_png(image, texts=records.texts(record), alpha=alpha)
+        options = profiles.describe_result(photo, self.settings)
+        data = images.encode_png(image, texts=records.texts(record), **options)
         if task.output:
             task.output.parent.mkdir(parents=True, exist_ok=True)
             files.write(task.output, data)
@@ -192,14 +199,19 @@ def find_source(settings, model):
     return instant.Source(name, model.path, model.sha256)
 
 
-def check_memory(sizes):
-    """Raise SettingsError if a pass would need more memory than there is."""
-    needed, there = memory.estimate_pass([sizes.content, *sizes.styles]), memory.available()
-    if needed > memory.resident() + there:
+def check_memory(sizes, settings, model):
+    """Raise SettingsError if a pass would need more memory than there is.
+
+    Networks that are trained need statistics of the whole at each layer, and see it at once.
+    """
+    is_whole = model or settings.transform == "google"
+    estimate = memory.estimate_pass if is_whole else room.estimate_pass
+    needed, budget = estimate([sizes.content, *sizes.styles]), room.find_budget(settings.memory)
+    if needed > budget:
         width, height = sizes.content
         raise SettingsError(
             f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
-            f"{there / 1e9:.1f} GB are free; give a smaller one"
+            f"{budget / 1e9:.1f} GB are free; give a smaller one"
         )
 
 

@@ -15,8 +15,8 @@ import tensorflow as tf
 from keras import ops
 
 from style_transfer.feedforward import gallery, trained
+from style_transfer.optimization.divergence import check_finite
 from style_transfer.optimization.events import Iterate
-from style_transfer.optimization.transfer import check_finite
 from style_transfer.runs import checkpoint
 
 WARM = 50  # steps in which the learning rate grows

@@ -6,6 +6,7 @@ a picture again. Nothing is trained for a style, nothing is optimized.
 """
 
 import functools
+import math
 import threading
 from collections import OrderedDict
 
@@ -18,6 +19,7 @@ from style_transfer.feedforward import decoder, transforms
 from style_transfer.method import borders, regions, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
+from style_transfer.optimization import blocks, room
 from style_transfer.optimization.device import find_device
 from style_transfer.validation import parse_strength
 
@@ -70,34 +72,85 @@ class UniversalTransfer:
 
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
-        styles = [(style.shares, self.describe(style)) for style in material.styles]
+        budget = room.find_budget(settings.memory)
+        styles = [(style.shares, self.describe(style, budget)) for style in material.styles]
         image = content = ops.convert_to_tensor(material.content)
+        block = room.choose_pass_block(image.shape[1:3], budget)
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
             if strength:
                 repaint = Level(self, level, settings.transform, strength)
                 image = repaint(
-                    image, [(shares, found[level]) for shares, found in styles], material.mask
+                    image,
+                    [(shares, found[level]) for shares, found in styles],
+                    material.mask,
+                    block=block,
                 )
         return ops.convert_to_numpy(leave_out(image, content, material))
 
-    def describe(self, style):
-        """Describe a `Style`: from level to a list of statistics, one a region; kept for later."""
+    def describe(self, style, budget=math.inf):
+        """Describe a `Style`: from level to a list of statistics, one a region; kept for later.
+
+        Args:
+            budget: bytes that the process may take.
+        """
         key = style.fingerprint()
         with self.lock:
             if key not in self.descriptions:
-                self.descriptions[key] = self.describe_anew(style)
+                block = room.choose_pass_block(style.picture.shape[1:3], budget)
+                self.descriptions[key] = self.describe_anew(style, block)
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
             self.descriptions.move_to_end(key)
             return self.descriptions[key]
 
-    def describe_anew(self, style):
-        """Do the work of `describe`."""
-        features = functions.extract_features(self.encoder, style.picture, border=BORDER)
-        return {
-            level: describe_regions(each, level, style.mask, self.architecture)
-            for level, each in features.items()
-        }
+    def describe_anew(self, style, block=math.inf):
+        """Do the work of `describe`, block by block."""
+        look = Look(self.encoder, self.architecture, LEVELS, style.picture, block)
+        return {level: look.describe_regions(level, style.mask) for level in LEVELS}
+
+
+class Look:
+    """What an encoder makes of a picture, block by block; of one block it is looked at once.
+
+    Args:
+        encoder: a Keras model with the features of `levels`.
+        architecture: its own.
+        levels: names of layers.
+        picture: (1, height, width, 3).
+        block: side of the largest block, in pixels.
+        reaches: how often a margin of the encoder is needed: 2 for what a decoder makes of it.
+    """
+
+    def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1):
+        self.encoder, self.architecture = encoder, architecture
+        self.padding = borders.padding(picture.shape[1:3], BORDER)
+        self.padded = borders.pad(ops.convert_to_tensor(picture), self.padding)
+        margin = reaches * architecture.margin(levels)
+        strides = {level: architecture.stride(level) for level in levels}
+        self.blocks = blocks.plan(self.padded.shape[1:3], self.padding, block, margin, strides)
+        self.last = None, None  # number of a block, and its features
+
+    def features(self, number):
+        """Return the features of all that is seen of a block, by level; the last are kept."""
+        if self.last[0] != number:
+            self.last = None, None  # lets go of them first
+            self.last = number, self.encoder(blocks.view(self.padded, self.blocks[number][0]))
+        return self.last[1]
+
+    def describe_regions(self, level, mask):
+        """Return the mean and covariance of the features in each region of a mask, NumPy."""
+        sums = None
+        guides = regions.guides(mask, level, self.architecture, BORDER)
+        for number, (_, pieces) in enumerate(self.blocks):
+            piece = pieces[level]
+            own = blocks.cut(self.features(number)[level], piece.first, piece.size)
+            found = [statistics.sum_positions(own, cut_guide(each, piece)) for each in guides]
+            sums = found if sums is None else [one + more for one, more in zip(sums, found)]
+        finished = map(statistics.covariances, sums)
+        return [
+            {name: ops.convert_to_numpy(each)[0] for name, each in values.items()}
+            for values in finished
+        ]
 
 
 class Level:
@@ -108,23 +161,34 @@ class Level:
         self.architecture, self.level = network.architecture, level
         self.transform, self.strength = transform, strength
 
-    def __call__(self, image, styles, mask):
+    def __call__(self, image, styles, mask, *, block=math.inf):
         """Repaint an image (1, height, width, 3).
 
         Args:
             styles: for each style its shares and its statistics, by region.
             mask: (1, height, width, regions), or None.
+            block: side of the largest block, in pixels.
         """
-        padding = borders.padding(image.shape[1:3], BORDER)
-        features = self.encoder(borders.pad(image, padding))[self.level]
-        own = borders.crop(features, self.level, padding)
-        found = describe_regions(own, self.level, mask, self.architecture)
+        look = Look(self.encoder, self.architecture, [self.level], image, block, reaches=2)
+        found = look.describe_regions(self.level, mask)
         maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
-        pooled = (
-            None if mask is None else regions.pool(mask, self.level, self.architecture, padding)
-        )
-        image = self.decoder(apply_maps(features, maps, pooled))
-        return ops.clip(borders.crop(image, self.architecture.layers[0], padding), 0.0, 1.0)
+        pooled = None
+        if mask is not None:
+            pooled = regions.pool(mask, self.level, self.architecture, look.padding)
+        painted = np.empty(image.shape, np.float32)
+        for number, (window, pieces) in enumerate(look.blocks):
+            part = self.decode(look.features(number)[self.level], maps, pooled, window)
+            own = blocks.cut(part, pieces["image"].first, pieces["image"].size)
+            (top, left), (height, width) = pieces["image"].origin, pieces["image"].size
+            painted[:, top : top + height, left : left + width] = ops.clip(own, 0.0, 1.0)
+        return ops.convert_to_tensor(painted)
+
+    def decode(self, features, maps, pooled, window):
+        """Map the features of a window of the padded image, and decode them."""
+        if pooled is not None:
+            stride = self.architecture.stride(self.level)
+            pooled = blocks.view(pooled, [[each // stride for each in pair] for pair in window])
+        return self.decoder(apply_maps(features, maps, pooled))
 
     def find_map(self, content, styles, region):
         """Return the map of one region, or None where nothing is painted."""
@@ -139,13 +203,9 @@ class Level:
         return transforms.mix_maps(maps, shares)
 
 
-def describe_regions(features, level, mask, architecture):
-    """Return the mean and covariance of features (1, h, w, N) in each region, NumPy."""
-    found = []
-    for guide in regions.guides(mask, level, architecture, BORDER):
-        sums = statistics.covariances(statistics.sum_positions(features, guide))
-        found.append({name: ops.convert_to_numpy(each)[0] for name, each in sums.items()})
-    return found
+def cut_guide(guide, piece):
+    """Return the part of a guide (1, height, width, 1) that belongs to a block; None of None."""
+    return None if guide is None else blocks.cut(guide, piece.origin, piece.size)
 
 
 def apply_maps(features, maps, pooled):

@@ -5,8 +5,12 @@ USED = (
     "preserve_color",
     "blend",
     "keep_alpha",
+    "bit_depth",
+    "profile",
     "transform",
     "strength",
     "style_scale",
     "enlarge",
 )
+
+FREE = ("memory",)  # which a pass keeps to, and of which the picture is independent

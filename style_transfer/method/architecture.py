@@ -3,6 +3,7 @@
 Both are five blocks of 3×3 convolutions with a pooling between two blocks, which halves the sides.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,6 +75,18 @@ class Architecture:
         """
         names = self.up_to([layer])
         return list(zip(names, [3, *map(self.width, names)]))[::-1]
+
+    def margin(self, layers):
+        """Return how far beyond a block of pixels features of `layers` in it see.
+
+        Each convolution reaches one of its own positions farther. The poolings do not: the pixels
+        that a position of a deep layer stands for are a block. 70 pixels for block5_conv1.
+
+        Returns:
+            Pixels, a multiple of the largest stride.
+        """
+        reach = sum(map(self.stride, self.up_to(layers)))
+        return math.ceil(reach / self.largest_stride) * self.largest_stride
 
     def receptive_field(self, layer):
         """Return how many pixels, along one axis, a position of a layer sees."""

@@ -46,15 +46,31 @@ def correlate(flat):
 def mean_square(values):
     """Return the mean of the squares of (batch, …), (batch,)."""
     axes = tuple(range(1, len(values.shape)))
-    batch, size = (
-        ops.cast(each, values.dtype) for each in (ops.shape(values)[0], ops.size(values))
-    )
-    share = batch / size
+    share = 1.0 / count(values)
 
     def gradient(change):
         return ops.reshape(2.0 * change * share, (-1, *(1 for _ in axes))) * values
 
     return ops.sum(ops.square(values), axis=axes) * share, gradient
+
+
+@custom_gradient
+def sum_square(values):
+    """Return the sum of the squares of (batch, …), (batch,)."""
+    axes = tuple(range(1, len(values.shape)))
+
+    def gradient(change):
+        return ops.reshape(2.0 * change, (-1, *(1 for _ in axes))) * values
+
+    return ops.sum(ops.square(values), axis=axes), gradient
+
+
+def count(values):
+    """Return how many numbers each of (batch, …) has, as a number of the same type."""
+    batch, size = (
+        ops.cast(each, values.dtype) for each in (ops.shape(values)[0], ops.size(values))
+    )
+    return size / batch
 
 
 def crop(values, around):

@@ -1,9 +1,9 @@
 """Statistics of features over positions: sums, what is finished from them, and how far two differ.
 
-Beside Gram matrices (`functions.gram_matrix`): means and deviations of the channels (Huang &
-Belongie, arXiv:1703.06868, the style loss of AdaIN), and the Wasserstein distance of the Gaussians
-with the features' means and covariances. All are finished from sums over positions, which add up:
-the sums of a picture are those of its parts.
+Gram matrices (Gatys et al., equation 3); means and deviations of the channels (Huang & Belongie,
+arXiv:1703.06868, the style loss of AdaIN); and the Wasserstein distance of the Gaussians with the
+features' means and covariances. All are finished from sums over positions, which add up: the sums
+of a picture are those of its parts.
 """
 
 from typing import Any, NamedTuple
@@ -80,16 +80,67 @@ def flatten(features):
     return ops.reshape(features, (batch, height * width, channels))
 
 
+class Errors(NamedTuple):
+    """Sums over the positions and channels of features F against those of a photo, P.
+
+    Attributes:
+        squares: Σ (F − P)², (batch,).
+        energy: Σ P², (batch,).
+        count: of the numbers in P, for each of the batch.
+    """
+
+    squares: Any
+    energy: Any
+    count: Any
+
+
+def sum_errors(features, targets):
+    """Return the `Errors` of each layer of `targets`; see `functions.content_loss`."""
+    return {
+        name: Errors(
+            gradients.sum_square(features[name] - target),
+            gradients.sum_square(target),
+            gradients.count(target),
+        )
+        for name, target in targets.items()
+    }
+
+
+def sum_regions(features, targets, kind):
+    """Return a tuple of `Sums` for each layer, one a region; see `functions.style_loss`."""
+    return {
+        name: tuple(
+            sum_kind(features[name], kind, region.get("guide"), region.get("lift"))
+            for region in regions
+        )
+        for name, regions in targets.items()
+    }
+
+
+def sum_kind(features, kind, guide=None, lift=None):
+    """Return the `Sums` that statistics of a kind are finished from."""
+    return sum_positions(features, guide, lift, diagonal=kind == "mean-std")
+
+
 def describe(features, kind, guide=None, lift=None):
     """Compute the statistics of features (batch, height, width, N), as a dictionary.
 
     Args:
-        kind: `mean-std`: `mean` and `deviation` (batch, N); or `wasserstein`: `mean` and
-            `covariance` (batch, N, N).
+        kind: `gram`: (batch, N, N); `mean-std`: `mean` and `deviation` (batch, N); or
+            `wasserstein`: `mean` and `covariance` (batch, N, N).
         guide, lift: see `sum_positions`.
     """
-    finish = {"mean-std": deviations, "wasserstein": covariances}[kind]
-    return finish(sum_positions(features, guide, lift, diagonal=kind == "mean-std"))
+    return finish(sum_kind(features, kind, guide, lift), kind)
+
+
+def finish(sums, kind):
+    """Finish the statistics of a kind, see `describe`, from `Sums`."""
+    return {"gram": grams, "mean-std": deviations, "wasserstein": covariances}[kind](sums)
+
+
+def grams(sums):
+    """Finish `gram` (batch, N, N)."""
+    return {"gram": sums.second * (1.0 / sums.count)[:, None, None]}
 
 
 def covariances(sums):

@@ -71,3 +71,18 @@ def choose_precision(settings):
     flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
     has_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(flags) and not find_device().is_gpu
     return "bfloat16" if has_bfloat16 else "float32"
+
+
+def on_device(method):
+    """Let a method of what has an `engine` compute where that does.
+
+    Not its generator: a context of TensorFlow is one of the thread, and between two iterates that
+    is someone else's.
+    """
+
+    @functools.wraps(method)
+    def compute(self, *arguments):
+        with self.engine.device.scope():
+            return method(self, *arguments)
+
+    return compute

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 import functions
-from style_transfer.optimization import optimizers, targets
+from style_transfer.optimization import memory, optimizers, targets
 from style_transfer.optimization.device import choose_precision, find_device
 from style_transfer.optimization.scaling import build_scaled_evaluation
+from style_transfer.optimization.tiling import Tiling
 from style_transfer.settings import FIELDS
 
 DESCRIPTIONS = 32  # of style pictures that an engine keeps
@@ -37,7 +38,9 @@ class Engine:
             self.model = build_network(weights, settings, self.precision)
         self.lifts = choose_lifts(weights, settings)
         self.evaluate = self.build_evaluation()
+        self.tiling = Tiling(self.model, settings, is_scaled=self.precision == "float16")
         self.optimizer = build_optimizer(settings, self.terms)
+        self.stepwise = CompiledOptimizer(self.optimizer)
         self.compiled = {}
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
@@ -68,6 +71,25 @@ class Engine:
         with self.device.scope():
             return self.steps_for(arguments)(*arguments)
 
+    def take_tiled_step(self, state, goal, weights, block, after_block):
+        """Take a step block by block, with a return to Python after each.
+
+        Args:
+            state, goal, weights: see `take_steps`.
+            block, after_block: see `Tiling.evaluate`.
+
+        Returns:
+            (state, losses), see `take_steps`; a block that fails leaves the state as it was.
+        """
+        weights = tf.constant(weights, tf.float32)
+
+        def evaluate(image):
+            return self.tiling.evaluate(image, goal, weights, block=block, after_block=after_block)
+
+        with self.device.scope():
+            state = functions.training_step(state, self.stepwise, evaluate)
+            return state, state["losses"][tf.newaxis]
+
     def steps_for(self, arguments):
         """Return the compiled steps for arguments of such a kind; they serve all sizes."""
         signature = tf.nest.map_structure(any_size, arguments)
@@ -77,31 +99,56 @@ class Engine:
                 self.compiled[key] = build_steps(self.evaluate, self.optimizer, signature)
             return self.compiled[key]
 
-    def compute_targets(self, content, styles, settings, mask=None):
-        """Return `targets.compute_targets` for this network; styles that it knows cost nothing."""
+    def compute_targets(self, content, styles, settings, mask=None, room=None):
+        """Return `targets.compute_targets` for this network; styles that it knows cost nothing.
+
+        Args:
+            room: a `memory.Room` that the features must fit into; None: they do.
+        """
         with self.device.scope():
-            descriptions = [self.describe(style) for style in styles]
+            descriptions = [self.describe(style, room) for style in styles]
+            block = room and room.choose_block(content.shape[1:3], memory.COPIES_OF_A_LOOK)
+            layers = self.settings.content_layers
+            features = block and self.tiling.extract_features(content, layers, block=block)
             return targets.compute_targets(
                 self.model,
                 content,
                 styles,
                 settings,
                 mask=mask,
+                features=features,
                 descriptions=descriptions,
                 lifts=self.lifts,
             )
 
-    def describe(self, style):
+    def describe(self, style, room=None):
         """Return `targets.describe_picture` of a `targets.Style`; the last ones are kept."""
         key = style.fingerprint()
         with self.lock:
             if key not in self.descriptions:
-                found = targets.describe_picture(self.model, style, self.settings, self.lifts)
-                self.descriptions[key] = found
+                self.descriptions[key] = self.describe_anew(style, room)
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
             self.descriptions.move_to_end(key)
             return self.descriptions[key]
+
+    def describe_anew(self, style, room):
+        """Return `targets.describe_picture`; of a picture without room, block by block."""
+        block = room and room.choose_block(style.picture.shape[1:3], memory.COPIES_OF_A_LOOK)
+        if not block:
+            return targets.describe_picture(self.model, style, self.settings, self.lifts)
+        regions = targets.list_regions(style, self.settings, self.lifts)
+        sums = self.tiling.add_up(style.picture, targets.Targets({}, regions), block=block)
+        return targets.finish_description(sums["style"], style, self.settings)
+
+
+class CompiledOptimizer:
+    """An optimizer whose two halves of a step are compiled, for pictures of all sizes."""
+
+    def __init__(self, optimizer):
+        compiled = {"autograph": False, "reduce_retracing": True}
+        self.move = tf.function(optimizer.move, **compiled)
+        self.update = tf.function(optimizer.update, **compiled)
 
 
 def compiled_part(settings):

@@ -75,7 +75,8 @@ class Iterate:
         epoch: from 1; 0 for the start image.
         step: steps done, over all epochs.
         losses: (n, terms), a row for each step since the last iterate (for the start image, its
-            own): the unweighted losses after that step, in the order of `functions.TERMS`.
+            own; none where the run was stopped in the middle of one): the unweighted losses
+            after that step, in the order of `functions.TERMS`.
         totals: (n,), their weighted totals.
         image: (1, height, width, 3) in [0, 1], of the final size, at the end of an epoch and
             of the run, else None.
@@ -83,6 +84,7 @@ class Iterate:
         seconds_left: estimated, for all steps to come.
         taken_back: steps that the optimizer has taken back so far.
         stopped: whether the run ends here because it was asked to.
+        notices: lines that the user should know.
     """
 
     epoch: int
@@ -94,6 +96,7 @@ class Iterate:
     seconds_left: float | None = None
     taken_back: int = 0
     stopped: bool = False
+    notices: tuple = ()
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ import dataclasses
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.networks import instant
-from style_transfer.optimization import memory, schedule
+from style_transfer.optimization import room, schedule
 from style_transfer.optimization.events import (
     JobFailed,
     JobStarted,
@@ -24,7 +25,9 @@ from style_transfer.optimization.events import (
     Saved,
     Saving,
 )
+from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import prepare
+from style_transfer.pictures import profiles
 from style_transfer.runs import record as records
 from style_transfer.runs.checkpoint import CheckpointError
 from style_transfer.runs.folder import Run
@@ -52,6 +55,7 @@ class Job:
         record: of a run with the same inputs and weights, or None.
         weights: what `weights.load` takes, where that differs from the setting.
         resumes: whether that run lies in `folder`, to be continued.
+        progress: see `Transfer`, or None.
     """
 
     inputs: Inputs
@@ -62,6 +66,7 @@ class Job:
     record: dict | None = None
     weights: str | None = None
     resumes: bool = False
+    progress: Callable | None = None
 
 
 class Engines:
@@ -187,7 +192,7 @@ def build(prepared, engines, saved=None):
         yield Notice(engine.device.notice)
     if settings.init == "instant" and not saved:
         ready = dataclasses.replace(ready, start=instant.painter(settings))
-    return Transfer(engine, ready, settings, saved=saved)
+    return Transfer(engine, ready, settings, saved=saved, room=prepared.room)
 
 
 def complete(run, transfer, prepared, job, should_stop):
@@ -196,12 +201,15 @@ def complete(run, transfer, prepared, job, should_stop):
     def is_time():
         return should_stop() or (job.deadline is not None and time.monotonic() >= job.deadline)
 
+    if job.progress:
+        transfer.progress = job.progress
     for iterate in transfer.run(should_stop=is_time):
         run.add(iterate, transfer)
         yield iterate
+        yield from map(Notice, iterate.notices)
     yield Saving()
-    alpha = prepared.pictures.content.alpha if prepared.settings.keep_alpha else None
-    run.save_result(finished=transfer.is_finished, alpha=alpha)
+    options = profiles.describe_result(prepared.pictures.content, prepared.settings)
+    run.save_result(finished=transfer.is_finished, **options)
     report(run, prepared.pictures, job.animations)
     if run.taken_back:
         steps = "step" if run.taken_back == 1 else "steps"
@@ -259,30 +267,8 @@ def describe_plan(prepared, transfer, seconds, steps_done=0):
         terms=transfer.engine.terms,
         sides=tuple(scale.side for scale in transfer.scales),
         seconds=transfer.seconds_left(seconds),
-        memory=memory.estimate(sizes.content, sizes.styles, architecture, settings),
+        memory=room.estimate(sizes, architecture, settings, prepared.room),
         steps_done=steps_done,
-    )
-
-
-def tensorflow_errors():
-    """Return the class of the errors that TensorFlow raises, if it is loaded."""
-    tensorflow = sys.modules.get("tensorflow")
-    return (tensorflow.errors.OpError,) if tensorflow else ()
-
-
-def explain(error, settings):
-    """Return the one-line error for one of TensorFlow's."""
-    tensorflow = sys.modules["tensorflow"]
-    if isinstance(error, tensorflow.errors.ResourceExhaustedError):
-        return ComputationError(f"the memory ran out; {smaller(settings)}")
-    reason = files.printable(str(error.message).partition("\n")[0])
-    return ComputationError(f"TensorFlow failed: {reason}")
-
-
-def smaller(settings):
-    """Say what would take half the memory."""
-    return (
-        f"--size {max(FIELDS['size'].metadata['minimum'], int(settings.size / 2**0.5))} takes half"
     )
 
 
@@ -318,14 +304,14 @@ def check_command(path, record):
 
 
 def with_more_epochs(settings, given):
-    """Return a run's settings with more epochs; refuse whatever else would change them."""
+    """Return a run's settings with more epochs, or other memory; refuse all other changes."""
     for name, value in given.items():
         kept = getattr(settings, name)
-        if value != kept and not (name == "epochs" and value > kept):
+        if value != kept and name != "memory" and not (name == "epochs" and value > kept):
             option = FIELDS[name].metadata["flags"][0]
             more = " (or more)" if name == "epochs" else ""
             raise SettingsError(f"--resume: {option} is {kept}{more} in that run, not {value}")
-    return dataclasses.replace(settings, epochs=given.get("epochs", settings.epochs))
+    return dataclasses.replace(settings, **given)
 
 
 def repeat(image, given, **options):

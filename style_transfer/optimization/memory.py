@@ -6,24 +6,22 @@ from pathlib import Path, PurePosixPath
 
 import psutil
 
-from style_transfer.method.architecture import MIN_SIDE
-
 # Fitted to the peaks of whole runs (CPU, float32; compact network at 256, 512 and 1024 px, full
 # VGG19 at 512 px): what the libraries take, and how many copies of all features are in memory at
 # once. A painting is looked at without a way back: 1.2 to 1.4 copies (3 to 6 times the photo's
 # 512 px). Weights are there as they were read, as they are kept, and in the network.
 LIBRARIES = 680 * 2**20
 COPIES = 4.0
+IMAGES = 12  # of the result's size, with what the optimizer works on
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
 BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1536² pixels
 
 
-def estimate(content, others, architecture, settings):
-    """Estimate the peak of the memory that a run takes, in bytes.
+def estimate_fixed(content, others, architecture, settings):
+    """Estimate what a run takes besides the features of an evaluation, in bytes.
 
-    A step keeps the output of every layer for the way back, and works on copies of it; L-BFGS
-    remembers two images for each pair. A painting is looked at once, without a way back.
+    L-BFGS remembers two images for each pair. The photo's features at the content layers stay.
 
     Args:
         content: (width, height) of the final image.
@@ -32,15 +30,18 @@ def estimate(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = 12 + (2 * settings.history if settings.optimizer == "lbfgs" else 4)
-    step = COPIES * count_features(pixels, architecture, settings) + images * 3 * pixels
-    looks = [
-        COPIES_OF_A_LOOK * count_features(math.prod(size), architecture, settings)
-        for size in others
-    ]
-    kept = 3 * sum(map(math.prod, others))
+    images = IMAGES + (2 * settings.history if settings.optimizer == "lbfgs" else 4)
+    kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
-    return LIBRARIES + 4 * (max([step, *looks]) + kept + weights)
+    return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)
+
+
+def count_targets(pixels, architecture, settings):
+    """Count the numbers in the photo's features at the content layers."""
+    return sum(
+        pixels / architecture.stride(layer) ** 2 * architecture.width(layer)
+        for layer in settings.content_layers
+    )
 
 
 def estimate_pass(sizes):
@@ -64,16 +65,6 @@ def count_weights(architecture, settings):
     """Count the weights of the layers that are needed."""
     widths = [3, *(architecture.width(layer) for layer in architecture.up_to(settings.layers))]
     return sum(9 * before * after for before, after in itertools.pairwise(widths))
-
-
-def largest_side(memory, content, others, architecture, settings):
-    """Return the largest `--size` that a run of such pictures fits into `memory` with, or 0."""
-    fixed = estimate((0, 0), [], architecture, settings)
-    if memory <= fixed:
-        return 0
-    needed = estimate(content, others, architecture, settings)
-    side = int(max(content) * math.sqrt((memory - fixed) / (needed - fixed)))
-    return side if side / max(content) * min(content) >= MIN_SIDE else 0
 
 
 def resident():

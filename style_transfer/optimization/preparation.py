@@ -8,11 +8,13 @@ from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.networks import instant, weights
 from style_transfer.networks.weights import Weights
-from style_transfer.optimization import memory
+from style_transfer.optimization import room
 from style_transfer.optimization.events import Notice
+from style_transfer.optimization.room import Room
 from style_transfer.pictures import images
 from style_transfer.runs.inputs import Inputs
 from style_transfer.settings import Settings
+from style_transfer.validation import ORIGINAL
 
 UNCHANGED = "restore it, or start anew with --overwrite"
 
@@ -25,6 +27,7 @@ class Prepared:
     sizes: Inputs
     network: Weights
     settings: Settings
+    room: Room
 
 
 def prepare(job, downloading=None):
@@ -39,7 +42,7 @@ def prepare(job, downloading=None):
         files.FileError: a file cannot be used, or is not what it was in the job's record.
         SettingsError: there are no such weights, or not enough memory.
     """
-    pictures = job.inputs.map(images.load)
+    pictures = load_pictures(job.inputs, job.settings)
     for _, picture in pictures.items():
         yield from map(Notice, picture.notices)
     settings = job.settings
@@ -50,8 +53,26 @@ def prepare(job, downloading=None):
         check_unchanged(job.record, pictures, network, start)
     if settings.weights == "auto":
         settings = dataclasses.replace(settings, weights=network.source)
-    check_memory(sizes, network, settings)
-    return Prepared(pictures, sizes, network, settings)
+    if settings.size == ORIGINAL:
+        settings = dataclasses.replace(settings, size=max(sizes.content))
+    fitted, left = fit_memory(sizes, network, settings, is_fixed=job.record is not None)
+    if fitted.history < settings.history:
+        yield Notice(f"L-BFGS remembers {fitted.history} steps, for which there is memory")
+    return Prepared(pictures, sizes, network, fitted, left)
+
+
+def load_pictures(inputs, settings, load=images.load):
+    """Read the pictures: all in sRGB, or all in the color profile of the content.
+
+    Args:
+        inputs: `Inputs` of paths.
+        settings: `profile`.
+        load: what reads one, as `images.load` does.
+    """
+    content = load(inputs.content, keeps=settings.profile == "keep")
+    others = dataclasses.replace(inputs, content=None)
+    read = others.map(lambda path: load(path, profile=content.profile))
+    return dataclasses.replace(read, content=content)
 
 
 def load_weights(source, settings, downloading):
@@ -78,18 +99,30 @@ def check_unchanged(record, pictures, network, start=None):
         raise files.FileError(network.source, reason, UNCHANGED)
 
 
-def check_memory(sizes, network, settings):
-    """Raise SettingsError if the run would need more memory than there is."""
-    pictures = sizes.content, sizes.styles, network.architecture, settings
-    needed, there, held = memory.estimate(*pictures), memory.available(), memory.resident()
-    if needed > held + there:
-        side = memory.largest_side(held + there, *pictures)
-        remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
-        width, height = sizes.content
-        raise SettingsError(
-            f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
-            f"{there / 1e9:.1f} GB are free; {remedy}"
-        )
+def fit_memory(sizes, network, settings, *, is_fixed):
+    """Fit a run into its budget of memory, see `room.plan`.
+
+    Args:
+        is_fixed: whether the optimizer must remember as much as the settings say.
+
+    Returns:
+        (settings, `Room`).
+
+    Raises:
+        SettingsError: the run would need more memory than the budget, or than there is.
+    """
+    budget = room.find_budget(settings.memory)
+    arguments = sizes, network.architecture, settings
+    if found := room.plan(*arguments, budget, is_fixed=is_fixed):
+        return found
+    side = room.largest_side(*arguments, budget, is_fixed=is_fixed)
+    remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
+    needed = room.least(*arguments, is_fixed=is_fixed)
+    width, height = sizes.content
+    raise SettingsError(
+        f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
+        f"{budget / 1e9:.1f} GB are free; {remedy}"
+    )
 
 
 def choose_sizes(pictures, settings):

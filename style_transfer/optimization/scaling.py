@@ -29,11 +29,22 @@ def build_scaled_evaluation(model, settings):
             losses = functions.compute_losses(features, image, targets, settings)
             total = tf.reduce_sum(weights * losses)
         of_features, of_image = through_losses.gradient(total, (features, image))
-        largest = tf.reduce_max([tf.reduce_max(tf.abs(each)) for each in of_features.values()])
-        scale = LARGEST / tf.maximum(largest, TINY)
-        scaled = {name: scale * each for name, each in of_features.items()}
-        of_network = through_network.gradient(features, image, output_gradients=scaled)
-        gradient = tf.ensure_shape(of_network / scale + of_image, image.shape)
+        of_network = scaled_gradient(through_network, features, image, of_features)
+        gradient = tf.ensure_shape(of_network + of_image, image.shape)
         return {"losses": losses, "total": total, "gradient": gradient}
 
     return evaluate
+
+
+def scaled_gradient(tape, features, image, of_features):
+    """Return the gradient with the image for that with the features, by way of a scaled one.
+
+    Args:
+        tape: that recorded how the features came from the image.
+        features, of_features: dictionaries from layer name to (batch, height, width, N).
+        image: (batch, height, width, 3).
+    """
+    largest = tf.reduce_max([tf.reduce_max(tf.abs(each)) for each in of_features.values()])
+    scale = LARGEST / tf.maximum(largest, TINY)
+    scaled = {name: scale * each for name, each in of_features.items()}
+    return tape.gradient(features, image, output_gradients=scaled) / scale

@@ -45,7 +45,9 @@ class Targets(NamedTuple):
     style: dict
 
 
-def compute_targets(model, content, styles, settings, *, mask=None, descriptions=None, lifts=None):
+def compute_targets(
+    model, content, styles, settings, *, mask=None, features=None, descriptions=None, lifts=None
+):
     """Compute the photo's features and the statistics of the style pictures.
 
     Args:
@@ -55,11 +57,13 @@ def compute_targets(model, content, styles, settings, *, mask=None, descriptions
         settings: layers, statistics and the layers' weights.
         mask: (1, height, width, regions): how much a pixel of the content belongs to each; None
             if there is one region, which is everything.
+        features: of the content, of its layers at least, where they are known.
         descriptions: of `describe_picture` for each style, where they are known.
         lifts: from layer name to the (K, N + 1) that its statistics are lifted by.
     """
     lifts = lifts or {}
-    features = functions.extract_features(model, content, border=settings.border)
+    if features is None:
+        features = functions.extract_features(model, content, border=settings.border)
     if descriptions is None:
         descriptions = [describe_picture(model, style, settings, lifts) for style in styles]
     shares = list(zip(*(style.shares for style in styles)))  # by region
@@ -91,22 +95,42 @@ def region_target(weight, descriptions, shares, others):
     return {
         "weight": ops.convert_to_tensor(weight, "float32"),
         "statistics": statistics.mix(descriptions, shares),
-        **{name: ops.convert_to_tensor(each) for name, each in others.items() if each is not None},
+        **tensors(others),
     }
 
 
 def describe_picture(model, style, settings, lifts):
     """Describe a `Style`: from layer name to a list of statistics, one for each region."""
     features = functions.extract_features(model, style.picture, border=settings.border)
-    descriptions = {}
+    regions_ = list_regions(style, settings, lifts)
+    sums = statistics.sum_regions(features, regions_, settings.style_loss)
+    return finish_description(sums, style, settings)
+
+
+def list_regions(style, settings, lifts):
+    """Return the regions of a `Style` as `statistics.sum_regions` takes them."""
+    found = {}
     for name in settings.style_layer_weights:
         guides = regions.guides(style.mask, name, settings.architecture, settings.border)
-        each = [
-            functions.describe_style(features[name], settings.style_loss, guide, lifts.get(name))
-            for guide in guides
-        ]
-        descriptions[name] = each * len(style.shares) if style.mask is None else each
-    return descriptions
+        others = [{"guide": guide, "lift": lifts.get(name)} for guide in guides]
+        found[name] = tuple(map(tensors, others))
+    return found
+
+
+def finish_description(sums, style, settings):
+    """Return what `describe_picture` does from `statistics.sum_regions`."""
+    found = {
+        name: [statistics.finish(each, settings.style_loss) for each in sums_]
+        for name, sums_ in sums.items()
+    }
+    if style.mask is None:
+        return {name: each * len(style.shares) for name, each in found.items()}
+    return found
+
+
+def tensors(values):
+    """Return a dictionary with tensors for values; without what is None."""
+    return {name: ops.convert_to_tensor(each) for name, each in values.items() if each is not None}
 
 
 def layer_weights(settings, model):

@@ -1,8 +1,6 @@
 """One picture: its state and its loop, a generator of what is worth showing or saving."""
 
 import dataclasses
-import functools
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +9,14 @@ from typing import Any
 import numpy as np
 
 from style_transfer.optimization import optimizers, schedule
+from style_transfer.optimization.device import on_device
+from style_transfer.optimization.divergence import check_finite
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.resizing import resize, resize_mask, resize_to
+from style_transfer.optimization.stepping import Stepper, StoppedError
 from style_transfer.optimization.targets import Style
 
 SECONDS_BETWEEN_ITERATES = 1.0
-
-
-class DivergedError(ArithmeticError):
-    """The loss is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +63,6 @@ class Position:
     style_share: float = 1.0
 
 
-def on_device(method):
-    """Let a method of `Transfer` compute where its engine does.
-
-    Not its generator: a context of TensorFlow is one of the thread, and between two iterates that
-    is someone else's.
-    """
-
-    @functools.wraps(method)
-    def compute(self, *arguments):
-        with self.engine.device.scope():
-            return method(self, *arguments)
-
-    return compute
-
-
 class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
@@ -89,13 +71,19 @@ class Transfer:
         material: a `Material`.
         settings: weights of the losses, scales, epochs, steps, optimizer.
         saved: from `save`, to continue where another one was.
+        room: a `room.Room` that each evaluation must fit into; None: it does.
+
+    Attributes:
+        progress: called with the share of the steps under way that is done, now and then.
 
     Raises:
         ValueError: what was saved is not of such a run.
     """
 
-    def __init__(self, engine, material, settings, *, saved=None):
+    def __init__(self, engine, material, settings, *, saved=None, room=None):
         self.engine = engine
+        self.stepper = Stepper(engine, room)
+        self.progress = lambda share: None
         self.material = material
         self.settings = settings
         self.shape = material.content.shape[1:3]
@@ -152,7 +140,7 @@ class Transfer:
     def compute_targets(self, content):
         """Compute the targets at the scale of the position, the content being of that size."""
         mask = resize_mask(self.material.mask, content.shape[1:3])
-        return self.engine.compute_targets(content, self.resize_styles(), self.settings, mask)
+        return self.stepper.compute_targets(content, self.resize_styles(), self.settings, mask)
 
     def resize_styles(self):
         """Return the styles at the scale of the position."""
@@ -206,13 +194,18 @@ class Transfer:
         """Number of steps that the optimizer has taken back so far."""
         return self.position.taken_back + int(self.state.get("taken_back", 0))
 
-    def take_steps(self, count):
-        """Take so many steps; return (losses, seconds): (count, terms), and the time of each."""
+    def take_steps(self, count, *others):
+        """Take so many steps; return (losses, seconds): (count, terms), and the time of each.
+
+        Args:
+            others: `after_block` of `Stepper.take_steps`.
+        """
         begin = time.perf_counter()
         share, terms = self.position.style_share, self.engine.terms
         shares = [share if term == "style" else 1.0 for term in terms]
         weights = self.weights * np.float32(shares)
-        self.state, losses = self.engine.take_steps(self.state, self.goal, weights, count)
+        arguments = self.state, self.goal, weights, count, *others
+        self.state, losses = self.stepper.take_steps(*arguments)
         return losses.numpy(), (time.perf_counter() - begin) / count
 
     def time_step(self):
@@ -281,12 +274,18 @@ class Transfer:
 
     @on_device
     def advance(self, should_stop):
-        """Run about a second, at most to the end of the epoch; return the `Iterate`."""
+        """Run about a second, at most to the end of the epoch; return the `Iterate`.
+
+        Where that takes longer, block by block, it can be stopped after a block.
+        """
         position, steps = self.position, self.settings.steps
         epoch, before = position.epoch + 1, position.epoch * steps + position.step
         most = self.continue_warm_up()
         count = min(self.chunk, most, steps - position.step)
-        losses, seconds = self.take_steps(count)
+        try:
+            losses, seconds = self.take_steps(count, self.watcher(should_stop))
+        except StoppedError:
+            return self.left_iterate(epoch, before)
         totals = losses @ self.weights
         check_finite(totals, before + 1, self.settings)
         self.chunk = max(1, int(SECONDS_BETWEEN_ITERATES / seconds))
@@ -306,7 +305,24 @@ class Transfer:
             seconds_left=left,
             taken_back=self.taken_back,
             stopped=stopped,
+            notices=self.stepper.take_notices(),
         )
+
+    def watcher(self, should_stop):
+        """Return what is called after each block."""
+
+        def after_block(share):
+            self.progress(share)
+            if should_stop():
+                raise StoppedError
+
+        return after_block
+
+    def left_iterate(self, epoch, step):
+        """Return the `Iterate` of a run that was stopped in the middle of a step."""
+        none = np.empty((0, len(self.engine.terms)), np.float32)
+        found = Iterate(epoch, step, none, none[:, 0], self.image, stopped=True)
+        return dataclasses.replace(found, taken_back=self.taken_back)
 
     def continue_warm_up(self):
         """Give the style its share of its weight; return for how many steps it has it."""
@@ -325,15 +341,3 @@ class Transfer:
         scale = self.scales[position.scale]
         here = steps * (scale.epochs - position.epochs) - position.step
         return schedule.seconds_left(self.scales, scale, here, seconds, steps)
-
-
-def check_finite(totals, first, settings):
-    """Raise DivergedError at the first total that is not finite; they are of steps `first` on."""
-    bad = ~np.isfinite(totals)
-    if bad.any():
-        step = first + int(bad.argmax())
-        epoch = max(1, math.ceil(step / settings.steps))
-        remedy = "lower --alpha, --beta and --tv"
-        if settings.optimizer == "adam":
-            remedy = f"lower --learning-rate, or {remedy}"
-        raise DivergedError(f"diverged at epoch {epoch}, step {step}; {remedy}")

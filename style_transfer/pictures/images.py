@@ -9,10 +9,11 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 
 from style_transfer import files
 from style_transfer.method.architecture import MIN_SIDE
+from style_transfer.pictures import deep, profiles
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
 MAX_PIXELS = 50_000_000
@@ -43,6 +44,8 @@ class Picture:
         pixels: a Pillow image of mode RGB.
         alpha: a Pillow image of mode L, its opacity; None if all of it is opaque.
         notices: what the user should know, a line each.
+        profile: the bytes of the ICC profile that its colors are meant in; None: sRGB.
+        dpi: dots per inch as the file says, where that is kept, or None.
     """
 
     path: str
@@ -50,10 +53,15 @@ class Picture:
     pixels: Image.Image
     notices: tuple[str, ...]
     alpha: Image.Image | None = None
+    profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
-def load(path):
+def load(path, **colors):
     """Read a picture file. What format it has is told by its content, not by its name.
+
+    Args:
+        colors: see `read`.
 
     Returns:
         A `Picture`.
@@ -62,25 +70,30 @@ def load(path):
         files.FileError: it is missing, no picture, damaged, or over 50 megapixels, which is
             decided from the header, before anything of that size is allocated.
     """
-    return read(path, files.read(path, remedy=REMEDY))
+    return read(path, files.read(path, remedy=REMEDY), **colors)
 
 
-def read(path, data):
+def read(path, data, *, keeps=False, profile=None):
     """Decode the bytes of a picture file; see `load`.
 
     Args:
         path: what it is called.
+        keeps: keep the file's own ICC profile, where it is one of RGB, and its resolution.
+        profile: the bytes of the ICC profile that it is to be in instead; None: sRGB.
     """
     notices = []
     with watching_warnings() as categories:
         image = open_header(path, data)
-        rgb, alpha = decode(path, image, notices)
+        if keeps:
+            profile = profiles.find_own(image)
+        dpi = image.info.get("dpi") if keeps else None
+        rgb, alpha = decode(path, image, notices, profile)
         if is_animated(image):
             notices.append("animated, or of several pages; its first frame is used")
     if any(issubclass(each, UserWarning) for each in categories):
         notices.append("part of its metadata is damaged; that part is ignored")
     lines = (f"{files.printable(path)}: {notice}" for notice in notices)
-    return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha)
+    return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha, profile, dpi)
 
 
 @contextlib.contextmanager
@@ -196,16 +209,16 @@ def is_animated(image):
         return True
 
 
-def decode(path, image, notices):
-    """Turn an opened Pillow image into an upright, opaque sRGB one, and its opacity or None.
+def decode(path, image, notices, profile=None):
+    """Turn an opened Pillow image into an upright, opaque RGB one, and its opacity or None.
 
-    What is worth telling is appended to `notices`.
+    What is worth telling is appended to `notices`; `profile`: see `read`.
     """
     try:
         image.load()
         image = upright(image, notices)
         image = eight_bits(image)
-        image = to_srgb(image, notices)
+        image = profiles.convert(image, notices, profile)
         alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
         return on_white(image), alpha
     except Exception as error:  # as above: whatever the file's damage makes a decoder raise
@@ -250,27 +263,6 @@ def scale_16_bits(image):
         gray.putalpha(Image.fromarray(np.uint8(255) * (values != transparent)))
     gray.info["icc_profile"] = image.info.get("icc_profile")
     return gray
-
-
-def to_srgb(image, notices):
-    """Convert by the embedded ICC profile, if there is one; a profile that is junk is ignored."""
-    profile = image.info.get("icc_profile")
-    if not profile:
-        return image
-    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    colors = image.convert(image.mode.removesuffix("A")) if alpha else image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
-            colors = colors.convert("RGB")  # gray saved with the profile it had in color
-        target = ImageCms.createProfile("sRGB")
-        colors = ImageCms.profileToProfile(colors, source, target, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        notices.append("its color profile cannot be used; sRGB is assumed")
-        return image
-    if alpha:
-        colors.putalpha(alpha)
-    return colors
 
 
 def on_white(image):
@@ -318,12 +310,7 @@ def to_pixels(tensor):
     Raises:
         ValueError: a value is NaN or infinite (it would silently become black).
     """
-    import numpy as np
-
-    values = np.asarray(tensor)[0]
-    if not np.isfinite(values).all():
-        raise ValueError("the image holds values that are not finite")
-    return Image.fromarray(np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8))
+    return Image.fromarray(deep.to_samples(tensor, 8))
 
 
 def save_png(path, tensor, **options):
@@ -331,20 +318,26 @@ def save_png(path, tensor, **options):
     files.write(path, encode_png(tensor, **options))
 
 
-def encode_png(tensor, *, texts=None, alpha=None):
+def encode_png(tensor, *, texts=None, alpha=None, bits=8, profile=None, dpi=None):
     """Return an image as the bytes of a PNG.
 
     Args:
         tensor: (1, height, width, 3) in [0, 1].
         texts: dictionary of PNG text entries.
         alpha: a Pillow image of mode L, of any size: the opacity.
+        bits: of a channel: 8 or 16.
+        profile: the bytes of the ICC profile that the colors are meant in; None: sRGB, unsaid.
+        dpi: dots per inch, of width and height.
     """
     info = PngImagePlugin.PngInfo()
     for key, text in (texts or {}).items():
         info.add_itxt(key, text)
-    buffer = io.BytesIO()
-    pixels = to_pixels(tensor)
     if alpha:
-        pixels.putalpha(alpha.resize(pixels.size, Image.Resampling.LANCZOS))
-    pixels.save(buffer, "PNG", pnginfo=info)
+        alpha = alpha.resize(tensor.shape[2:0:-1], Image.Resampling.LANCZOS)
+    if bits == 16:
+        return deep.encode_png(tensor, info, alpha=alpha, profile=profile, dpi=dpi)
+    pixels, buffer = to_pixels(tensor), io.BytesIO()
+    if alpha:
+        pixels.putalpha(alpha)
+    pixels.save(buffer, "PNG", pnginfo=info, icc_profile=profile, dpi=dpi)
     return buffer.getvalue()

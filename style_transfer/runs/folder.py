@@ -304,19 +304,19 @@ class Run:
         text = json.dumps(self.record | measured, indent=2)
         files.write_text(self.path(records.NAME), text + "\n")
 
-    def save_result(self, *, finished, alpha=None):
+    def save_result(self, *, finished, **options):
         """Write `result.png`, which carries what made it but no time and no place; `run.json`.
 
         Args:
             finished: whether nothing is left to do.
-            alpha: the opacity of the result, a Pillow image of mode L, or None.
+            options: of `images.encode_png`.
 
         Raises:
             OSError: a file could not be written.
         """
         self.writer.finish()
         texts = records.texts(self.record)
-        images.save_png(self.path("result.png"), self.image, texts=texts, alpha=alpha)
+        images.save_png(self.path("result.png"), self.image, texts=texts, **options)
         self.save_losses(self.losses)
         final = dict(zip(self.terms, map(float, self.values[-1])))
         self.save_record(

@@ -86,8 +86,12 @@ def tensorflow_version():
 
 
 def fingerprint(record):
-    """Fingerprint what determines every step of a run: all but how many epochs there are."""
-    settings = {name: each for name, each in record["settings"].items() if name != "epochs"}
+    """Fingerprint what determines every step of a run: all but how many epochs there are.
+
+    How much memory it may take changes nothing but the last bits.
+    """
+    free = ("epochs", "memory")
+    settings = {name: each for name, each in record["settings"].items() if name not in free}
     inputs = {role: each["sha256"] for role, each in record["inputs"].items()}
     facts = [settings, inputs, record["weights"]["sha256"], record["size"], record.get("start")]
     facts += [record["film"]] if "film" in record else []

@@ -195,8 +195,8 @@ def test_what_a_pass_does_not_depend_on_makes_no_other_picture(content, style, t
 def test_memory_that_this_process_has_already_need_not_be_free(
     content, style, tmp_path, monkeypatch
 ):
-    needed = apply.memory.estimate_pass([(64, 48), (64, 53)])
-    monkeypatch.setattr(apply.memory, "available", lambda: needed - 9e6)
+    needed = apply.room.estimate_pass([(64, 48), (64, 53)])
+    monkeypatch.setattr(apply.memory, "available", lambda: (needed - 9e6) / (1 - apply.room.MARGIN))
     for held, is_enough in ((8e6, False), (10e6, True)):
         monkeypatch.setattr(apply.memory, "resident", lambda held=held: held)
         if is_enough:

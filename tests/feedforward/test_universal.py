@@ -1,5 +1,6 @@
 """One pass: what the decoders are given, region by region, against NumPy; what is kept."""
 
+import math
 import weakref
 from collections import OrderedDict
 
@@ -184,7 +185,7 @@ def test_a_picture_out_of_range_is_clipped(network, monkeypatch):
 
 def test_a_style_is_looked_at_once_and_the_last_are_kept(network, monkeypatch):
     looks, describe = [], network.describe_anew
-    monkeypatch.setattr(network, "describe_anew", lambda style: looks.append(1) or describe(style))
+    monkeypatch.setattr(network, "describe_anew", lambda *all: looks.append(1) or describe(*all))
     monkeypatch.setattr(universal, "DESCRIPTIONS", 2)
     monkeypatch.setattr(network, "descriptions", OrderedDict())
     styles = [Style(each) for each in pictures(*[(1, 32, 32, 3)] * 3)]
@@ -196,10 +197,10 @@ def test_a_style_is_looked_at_once_and_the_last_are_kept(network, monkeypatch):
 def test_all_is_computed_where_the_device_says(network, watched, monkeypatch):
     monkeypatch.setattr(universal, "find_device", lambda: watched)
     photo, painting = pictures(SHAPE, (1, 48, 36, 3))
-    for name in ("describe_regions", "apply_maps", "leave_out"):
+    for name in ("cut_guide", "apply_maps", "leave_out"):
         watched.watch(universal, name)
     network.paint(Material(photo, [Style(painting, (1.0, 1.0))], None, halves()), ONLY)
-    assert watched.seen == {"describe_regions", "apply_maps", "leave_out"}
+    assert watched.seen == {"cut_guide", "apply_maps", "leave_out"}
     watched.watch(universal, "UniversalTransfer")
     universal.load_network.__wrapped__()
     assert "UniversalTransfer" in watched.seen and not watched.depth
@@ -248,3 +249,23 @@ def test_the_bundled_decoders_invert_the_bundled_encoder():
         assert found.shape == photo.shape
         assert np.corrcoef(np.ravel(found), photo.ravel())[0, 1] > 0.7
     assert np.mean((found - photo) ** 2) < 0.05 * photo.var()
+
+
+@pytest.mark.parametrize("mask", [None, "halves"])
+def test_in_blocks_it_paints_the_same(network, monkeypatch, mask):
+    """No seams: over all levels, odd sides, with regions and without."""
+    photo, painting = pictures((1, 85, 130, 3), (1, 70, 99, 3))
+    regions = None
+    if mask:
+        regions = np.zeros((1, 85, 130, 2), np.float32)
+        regions[..., 0] = np.linspace(-1, 2, 130).clip(0, 1)
+        regions[..., 1] = 1 - regions[..., 0]
+    styles = [Style(painting, (1.0,) * (2 if mask else 1))]
+    found = []
+    for block in (math.inf, 48):
+        monkeypatch.setattr(universal.room, "choose_pass_block", lambda *_, side=block: side)
+        network.descriptions.clear()
+        found.append(network.paint(Material(photo, styles, None, regions), Settings(strength="1")))
+    whole, blocks = found
+    np.testing.assert_allclose(blocks, whole, atol=1e-3)
+    assert np.abs(whole - photo).max() > 0.1

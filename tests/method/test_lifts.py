@@ -94,12 +94,12 @@ def test_a_lifted_gram_matrix(guide):
 @pytest.mark.parametrize("kind", ["gram", "wasserstein", "mean-std"])
 def test_the_gradient_is_that_of_really_lifted_features(guide, kind):
     features, target = tf.Variable(features_of(3)), lifted(features_of(4))
-    target = statistics.mix([functions.describe_style(target, kind, guide)], (1.0,))
+    target = statistics.mix([statistics.describe(target, kind, guide)], (1.0,))
     gradients = []
     for lift in (None, LIFT):
         with tf.GradientTape() as tape:
             seen = lifted(features) if lift is None else features
-            value = functions.describe_style(seen, kind, guide, lift)
+            value = statistics.describe(seen, kind, guide, lift)
             loss = statistics.compare(value, target, functions.relative_error)
         gradients.append(tape.gradient(loss, features).numpy())
     scale = np.abs(gradients[0]).max()
@@ -119,7 +119,7 @@ def test_the_style_loss_lifts_the_regions_that_ask_for_it():
         name: (
             {
                 "weight": 0.5,
-                "statistics": functions.describe_style(painting, "gram", **lift),
+                "statistics": statistics.describe(painting, "gram", **lift),
                 **lift,
             },
         )

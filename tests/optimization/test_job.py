@@ -12,7 +12,8 @@ from PIL import Image
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
-from style_transfer.optimization import events, job, memory
+from style_transfer.optimization import events, job, memory, preparation, room
+from style_transfer.pictures import images
 from style_transfer.runs.folder import LOCK
 from style_transfer.runs.inputs import Inputs
 from style_transfer.settings import Settings
@@ -253,18 +254,21 @@ def test_without_tensorflow_other_errors_stay(given, monkeypatch):
 def test_the_size_that_is_said_to_fit_fits(given, monkeypatch):
     settings = dataclasses.replace(given.settings, size=1024, enlarge=True)
     large = dataclasses.replace(given, settings=settings, folder=None)
-    (planned,) = job.perform(large)
-    there = (planned.memory + memory.LIBRARIES) / 2
-    monkeypatch.setattr(memory, "available", lambda: there - 5e6)
+    network = preparation.load_weights(settings.weights, settings, None)
+    sizes = preparation.choose_sizes(large.inputs.map(images.load), settings)
+    needed = room.least(sizes, network.architecture, settings)
+    there = (needed + memory.LIBRARIES) / 2
+    monkeypatch.setattr(memory, "available", lambda: (there - 5e6) / (1 - room.MARGIN))
     monkeypatch.setattr(memory, "resident", lambda: 5e6)
     with pytest.raises(SettingsError) as caught:
         list(job.perform(large))
     message = str(caught.value)
     assert message.startswith("--size: 1024×768 px need about ")
     side = int(message.partition("; --size ")[2].removesuffix(" would fit"))
-    assert 600 < side < 800
+    assert 500 < side < 800
     fitting = dataclasses.replace(settings, size=side)
-    (planned,) = job.perform(dataclasses.replace(large, settings=fitting))
+    notice, planned = job.perform(dataclasses.replace(large, settings=fitting))
+    assert notice.text == "L-BFGS remembers 3 steps, for which there is memory"
     assert 0.98 * there < planned.memory <= there
 
 

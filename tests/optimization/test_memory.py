@@ -1,13 +1,12 @@
 """The memory that is free, by psutil or as a container leaves it; and that a run takes."""
 
-import dataclasses
 import math
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from style_transfer.method.architecture import MIN_SIDE, VGG19
+from style_transfer.method.architecture import VGG19
 from style_transfer.optimization import memory
 from style_transfer.settings import Settings
 
@@ -146,75 +145,8 @@ def test_infinity_only_if_nothing_says_so(tmp_path, monkeypatch):
     assert memory.available(tmp_path) == GB
 
 
-COMPACT = dataclasses.replace(VGG19, widths=(16, 32, 64, 128, 128))
-PHOTO, PAINTING = (512, 384), (400, 500)
-
-
 def test_the_features_are_those_of_every_layer_that_is_computed():
     """Of an 8×8 picture, block by block."""
     settings = Settings(content_layers=("block2_conv2",), style_layers=("block3_conv1",))
     expected = 64 * 2 * 64 + 16 * 2 * 128 + 4 * 1 * 256
     assert memory.count_features(64, VGG19, settings) == expected
-
-
-def test_memory_grows_with_the_pixels_and_the_network():
-    def beyond_nothing(size, architecture=VGG19):
-        nothing = memory.estimate((0, 0), [], architecture, Settings())
-        return memory.estimate(size, [], architecture, Settings()) - nothing
-
-    assert beyond_nothing((512, 512)) == pytest.approx(4 * beyond_nothing((256, 256)))
-    assert beyond_nothing((512, 512), COMPACT) < 0.5 * beyond_nothing((512, 512))
-    assert memory.estimate((0, 0), [], COMPACT, Settings()) < memory.estimate(
-        (0, 0), [], VGG19, Settings()
-    )
-
-
-def test_a_large_style_picture_counts():
-    """Beside the photo it costs its pixels only, until the look at it is the peak."""
-    none, small, large = (
-        memory.estimate(PHOTO, others, VGG19, Settings())
-        for others in ([], [PAINTING], [PAINTING, (2048, 2048)])
-    )
-    assert 0 < small - none < 0.01 * none
-    assert large > 2 * none
-    both = memory.estimate(PHOTO, [(2048, 2048)] * 2, VGG19, Settings())
-    assert 0 < both - large < 0.05 * large  # one after the other
-
-
-def test_the_history_counts():
-    """Each pair is two images in float32."""
-
-    def estimate(**keywords):
-        return memory.estimate(PHOTO, [PAINTING], COMPACT, Settings(**keywords))
-
-    image = 4 * 3 * PHOTO[0] * PHOTO[1]
-    assert estimate(history=30) - estimate(history=20) == pytest.approx(20 * image)
-    assert estimate(optimizer="adam") < estimate(history=3)
-    assert estimate(optimizer="adam", history=50) == estimate(optimizer="adam")
-
-
-@pytest.mark.parametrize("architecture", [VGG19, COMPACT], ids=["whole", "compact"])
-@pytest.mark.parametrize("painting", [PAINTING, (3000, 2000)], ids=["small", "large"])
-@pytest.mark.parametrize("gigabytes", [1.5, 4, 16])
-def test_the_largest_side_fits_and_a_larger_one_does_not(architecture, painting, gigabytes):
-    """Its pictures grow and shrink together."""
-
-    def needed(side):
-        sizes = [tuple(side / max(PHOTO) * each for each in size) for size in (PHOTO, painting)]
-        return memory.estimate(sizes[0], sizes[1:], architecture, Settings())
-
-    side = memory.largest_side(gigabytes * GB, PHOTO, [painting], architecture, Settings())
-    assert needed(side) <= gigabytes * GB < needed(1.05 * side)
-
-
-def test_no_side_fits_into_next_to_nothing():
-    libraries = memory.estimate((0, 0), [], COMPACT, Settings())
-
-    def largest(size, free):
-        return memory.largest_side(free, size, [PAINTING], COMPACT, Settings())
-
-    assert largest(PHOTO, 0) == largest(PHOTO, libraries) == 0
-    assert largest(PHOTO, libraries * 1.001) == 0  # not even the smallest picture
-    enough = libraries * 1.1
-    assert largest(PHOTO, enough) * PHOTO[1] / PHOTO[0] >= MIN_SIDE
-    assert largest((4000, 40), enough) == 0  # its short side would be below the least

@@ -9,7 +9,7 @@ from conftest import SMALL_VGG19, paint
 from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.networks import instant, weights
-from style_transfer.optimization import events, memory
+from style_transfer.optimization import events, memory, room
 from style_transfer.optimization.job import Job
 from style_transfer.optimization.preparation import choose_sizes, prepare
 from style_transfer.pictures import images
@@ -110,9 +110,10 @@ def test_what_is_prepared(given, content):
 
 
 def test_memory_that_this_process_has_already_need_not_be_free(given, monkeypatch):
-    needed = memory.estimate((48, 36), [(48, 40)], SMALL_VGG19, given.settings)
+    sizes = Inputs((48, 36), ((48, 40),))
+    needed = room.least(sizes, SMALL_VGG19, given.settings)
     for held, is_enough in ((10e6, True), (8e6, False)):
-        monkeypatch.setattr(memory, "available", lambda: needed - 9e6)
+        monkeypatch.setattr(memory, "available", lambda: (needed - 9e6) / (1 - room.MARGIN))
         monkeypatch.setattr(memory, "resident", lambda held=held: held)
         with contextlib.nullcontext() if is_enough else pytest.raises(SettingsError, match="free"):
             finish(prepare(given))

@@ -10,7 +10,7 @@ from conftest import SMALL_VGG19
 
 import functions
 from style_transfer.networks import weights
-from style_transfer.optimization import transfer
+from style_transfer.optimization import divergence, transfer
 from style_transfer.optimization.job import Engines
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
@@ -94,13 +94,13 @@ def test_the_pace_of_the_reports_changes_no_bit(engine, monkeypatch):
 
 def test_a_loss_that_is_not_finite_ends_the_run(engine):
     photo, painting = (1e30 * each for each in pictures((36, 48), (40, 40)))
-    with pytest.raises(transfer.DivergedError, match=r"epoch 1, step 0; lower --alpha"):
+    with pytest.raises(divergence.DivergedError, match=r"epoch 1, step 0; lower --alpha"):
         list(transfer_of(engine, photo, painting, SETTINGS).run())
 
 
 def test_adam_is_told_to_go_slower():
-    with pytest.raises(transfer.DivergedError, match=r"epoch 2, step 6; lower --learning-rate"):
-        transfer.check_finite(np.array([1.0, np.nan]), 5, Settings(optimizer="adam", steps=4))
+    with pytest.raises(divergence.DivergedError, match=r"epoch 2, step 6; lower --learning-rate"):
+        divergence.check_finite(np.array([1.0, np.nan]), 5, Settings(optimizer="adam", steps=4))
 
 
 def test_coarse_to_fine_yields_images_of_the_final_size(engine):

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.signal import correlate2d
 
 import functions
+from style_transfer.method import preprocessing
 from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 from style_transfer.pictures import images
@@ -33,7 +34,7 @@ def encoder():
     random = np.random.default_rng(0)
     arrays = {
         "conv0.weight": 255 * np.eye(3)[::-1, :, None, None],
-        "conv0.bias": -np.array(functions.IMAGENET_MEANS),
+        "conv0.bias": -np.array(preprocessing.IMAGENET_MEANS),
     }
     channels = 3
     for name in STUDENT_LAYERS:
@@ -76,7 +77,7 @@ def reflected_convolution(features, kernel, bias):
 def test_published_encoder_against_scipy(encoder, encoder_file):
     image = np.random.default_rng(2).uniform(size=(32, 48, 3))
     found = teachers.load_teacher(encoder_file)(image[None].astype(np.float32))
-    hidden = 255 * image[..., ::-1] - functions.IMAGENET_MEANS
+    hidden = 255 * image[..., ::-1] - preprocessing.IMAGENET_MEANS
     expected = {}
     for name in STUDENT_LAYERS[:3]:
         if name == "block2_conv1":

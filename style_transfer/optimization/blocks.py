@@ -1,0 +1,127 @@
+"""Blocks of a padded image: what each owns, and what the network must see for that."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from style_transfer.method import gradients
+from style_transfer.method.borders import MULTIPLE
+
+LEAST_BLOCK = 2 * MULTIPLE  # pixels; wider than any border, so that no block is nothing but border
+
+
+class Span(NamedTuple):
+    """A block along one axis of a padded image, in pixels.
+
+    Attributes:
+        begin, end: of the block.
+        low, high: of what the network sees of it.
+    """
+
+    begin: int
+    end: int
+    low: int
+    high: int
+
+
+class Piece(NamedTuple):
+    """A piece of a layer's features, or of an image: (2,) each, of rows and of columns.
+
+    Attributes:
+        first: the index of its first position in what the network sees of a block.
+        origin: that in the whole picture.
+        size: how many positions it has.
+    """
+
+    first: Any
+    origin: Any
+    size: Any
+
+
+def plan_spans(length, block, margin):
+    """Divide the length of a padded image into spans of about equal length.
+
+    All blocks begin at multiples of 16 pixels, so that the poolings fall as in the whole image.
+
+    Args:
+        length: in pixels.
+        block: of each at most; 32 at least.
+        margin: from `Architecture.margin`.
+    """
+    most = min(block, length + MULTIPLE) // MULTIPLE * MULTIPLE
+    count = math.ceil(length / max(most, LEAST_BLOCK))
+    edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
+    return [
+        Span(begin, end, max(0, begin - margin), min(length, end + margin))
+        for begin, end in zip(edges, [*edges[1:], length])
+    ]
+
+
+def locate(span, around, length, stride):
+    """Tell where the features of a span lie, as in a `Piece`.
+
+    Args:
+        around: (before, after), what the image was padded by.
+        length: of the padded image.
+        stride: of the layer; 1 of the image itself.
+
+    Returns:
+        (first, origin, size).
+    """
+    first, last = around[0] // stride, length // stride - around[1] // stride
+    begin, end = max(span.begin // stride, first), min(span.end // stride, last)
+    return begin - span.low // stride, begin - first, max(0, end - begin)
+
+
+def make_piece(spans, around, shape, stride):
+    """Return the `Piece` of the spans of rows and of columns, see `locate`."""
+    places = [locate(*each, stride) for each in zip(spans, around, shape)]
+    return Piece(*np.int32(places).T)
+
+
+def with_neighbors(piece, around, shape):
+    """Add to a `Piece` of an image one pixel below and to the right, where there is one."""
+    picture = np.int32(shape) - np.int32(around).sum(axis=1, dtype=np.int32)
+    return piece._replace(size=np.minimum(piece.size + 1, picture - piece.origin))
+
+
+def plan(shape, padding, block, margin, strides):
+    """Divide a padded image into blocks.
+
+    Args:
+        shape: (height, width) of the padded image.
+        padding: from `borders.padding`.
+        block: side of the largest block, in pixels; infinity: one block is all.
+        margin: how far the network must see beyond a block, a multiple of 16.
+        strides: from the name of each layer to its stride.
+
+    Returns:
+        A list of (window, pieces): the rows and the columns that the network sees, (begin, end)
+        each; and the `Piece`s that the block owns, by the name of the layer, of the `image`, and
+        `neighbors`, the image with what it differs from.
+    """
+    around = padding or ((0, 0), (0, 0))
+    found = []
+    rows, columns = (plan_spans(length, block, margin) for length in shape)
+    for spans in ((row, column) for row in rows for column in columns):
+        pieces = {
+            name: make_piece(spans, around, shape, stride)
+            for name, stride in {"image": 1, **strides}.items()
+        }
+        pieces["neighbors"] = with_neighbors(pieces["image"], around, shape)
+        found.append((tuple(span[2:] for span in spans), pieces))
+    return found
+
+
+def view(padded, window):
+    """Return what the network sees of a padded image."""
+    (top, bottom), (left, right) = window
+    return padded[:, top:bottom, left:right]
+
+
+def cut(values, first, size):
+    """Cut a piece out of (batch, height, width, N), from `first` on, of `size`; (2,) each."""
+    after = tf.shape(values)[1:3] - first - size
+    return gradients.crop(values, tuple(zip(tf.unstack(first), tf.unstack(after))))

@@ -1,0 +1,93 @@
+"""Steps of one picture in the memory that there is: of the whole at once, or block by block."""
+
+import math
+
+import tensorflow as tf
+
+from style_transfer.optimization import memory
+
+OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
+
+
+class StoppedError(Exception):
+    """A step was left in its middle, since someone asked to stop."""
+
+
+class Stepper:
+    """Takes steps; when the memory runs out, in smaller blocks.
+
+    Args:
+        engine: an `engine.Engine`.
+        room: a `room.Room`; None: everything fits.
+
+    Attributes:
+        notices: lines for the user that nobody has taken yet.
+    """
+
+    def __init__(self, engine, room=None):
+        self.engine, self.room = engine, room
+        self.notices = []
+
+    def take_steps(self, state, goal, weights, count, after_block=lambda share: None):
+        """Take steps, see `Engine.take_steps`.
+
+        Args:
+            after_block: see `Tiling.evaluate`; not called where the whole fits.
+        """
+
+        def take(block):
+            if block is None:
+                return self.engine.take_steps(state, goal, weights, count)
+            return self.take_tiled_steps(state, goal, weights, count, block, after_block)
+
+        return self.attempt(take, state["image"].shape[1:3], memory.COPIES)
+
+    def compute_targets(self, content, styles, *others):
+        """Return `Engine.compute_targets`, which takes these and the room that there is."""
+        shapes = [content.shape[1:3], *(style.picture.shape[1:3] for style in styles)]
+
+        def compute(_block):
+            return self.engine.compute_targets(content, styles, *others, room=self.room)
+
+        return self.attempt(compute, max(shapes, key=math.prod), memory.COPIES_OF_A_LOOK)
+
+    def attempt(self, compute, shape, copies):
+        """Compute something with the block that fits, and if it does not, with smaller ones.
+
+        Args:
+            compute: function from the side of a block, or None for all at once.
+            shape: (height, width) of the picture.
+            copies: see `Room.choose_block`.
+        """
+        while True:
+            block = self.room and self.room.choose_block(shape, copies)
+            try:
+                return compute(block)
+            except OUT_OF_MEMORY:
+                if not self.shrink(block, shape):
+                    raise
+
+    def take_tiled_steps(self, state, goal, weights, count, block, after_block):
+        """Take steps block by block."""
+        losses = []
+        for number in range(count):
+
+            def after(share, number=number):
+                after_block((number + share) / count)
+
+            state, found = self.engine.take_tiled_step(state, goal, weights, block, after)
+            losses.append(found)
+        return state, tf.concat(losses, axis=0)
+
+    def shrink(self, block, shape):
+        """Go over to smaller blocks; tell whether there are any."""
+        room = self.room and self.room.smaller(block, shape)
+        if room:
+            self.room = room
+            self.notices.append(f"the memory ran out; on in blocks of {room.largest} px")
+        return bool(room)
+
+    def take_notices(self):
+        """Return the notices, each once."""
+        taken, self.notices = tuple(self.notices), []
+        return taken

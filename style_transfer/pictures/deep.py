@@ -1,0 +1,85 @@
+"""PNG with 16 bits a channel (W3C, PNG, third edition), which Pillow does not write."""
+
+import io
+import struct
+import zlib
+
+from PIL import PngImagePlugin
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+RGB, RGBA = 2, 6  # types of color
+UP = 2  # the filter that takes from each byte the one above
+BAND = 256  # rows that are compressed at once
+INCH = 0.0254  # meters
+
+
+def to_samples(tensor, bits):
+    """Round an image (1, height, width, 3) in [0, 1] to (height, width, 3) of 8 or 16 bits.
+
+    Raises:
+        ValueError: a value is NaN or infinite (it would silently become black).
+    """
+    import numpy as np  # slow to import, and not needed before TensorFlow is there
+
+    values = np.asarray(tensor)[0]
+    if not np.isfinite(values).all():
+        raise ValueError("the image holds values that are not finite")
+    kind = {8: np.uint8, 16: np.uint16}[bits]
+    return np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
+
+
+def encode_png(tensor, info, *, alpha=None, profile=None, dpi=None):
+    """Return an image as the bytes of a PNG with 16 bits a channel.
+
+    Args:
+        tensor: (1, height, width, 3) in [0, 1].
+        info: a `PngImagePlugin.PngInfo`: text entries.
+        alpha: a Pillow image of mode L, of that size.
+        profile: the bytes of an ICC profile, or None.
+        dpi: dots per inch, of width and height, or None.
+    """
+    import numpy as np
+
+    samples = to_samples(tensor, 16)
+    if alpha:
+        opacity = np.asarray(alpha, np.uint16)[..., np.newaxis] * np.uint16(257)
+        samples = np.concatenate([samples, opacity], axis=2)
+    height, width, channels = samples.shape
+    kind = RGBA if channels == 4 else RGB
+    buffer = io.BytesIO()
+    buffer.write(SIGNATURE)
+    put(buffer, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+    if profile:
+        put(buffer, b"iCCP", b"ICC Profile\0\0" + zlib.compress(profile))
+    if dpi:
+        dots = [round(float(each) / INCH) for each in dpi]
+        put(buffer, b"pHYs", struct.pack(">IIB", *dots, 1))
+    for name, data, *_ in info.chunks:
+        put(buffer, name, data)
+    for data in compress(samples):
+        put(buffer, b"IDAT", data)
+    put(buffer, b"IEND", b"")
+    return buffer.getvalue()
+
+
+def put(buffer, name, data):
+    """Write a chunk: its length, its name, its data, a checksum of both."""
+    PngImagePlugin.putchunk(buffer, name, data)
+
+
+def compress(samples):
+    """Compress (height, width, channels) of 16 bits, some rows at a time: a generator of bytes."""
+    import numpy as np
+
+    height = samples.shape[0]
+    compressor = zlib.compressobj()
+    above = np.zeros((1, samples[0].size * 2), np.uint8)
+    for first in range(0, height, BAND):
+        band = samples[first : first + BAND]
+        rows = band.astype(">u2").view(np.uint8).reshape(len(band), -1)
+        filtered = rows - np.concatenate([above, rows[:-1]])  # modulo 256
+        above = rows[-1:]
+        marked = np.pad(filtered, ((0, 0), (1, 0)), constant_values=UP)
+        if data := compressor.compress(marked.tobytes()):
+            yield data
+    yield compressor.flush()

@@ -1,0 +1,139 @@
+"""How a run fits into a budget: whole or in blocks, with how much history, how large at most."""
+
+import dataclasses
+import math
+
+import pytest
+
+from style_transfer.method.architecture import MIN_SIDE, VGG19
+from style_transfer.optimization import memory, room
+from style_transfer.runs.inputs import Inputs
+from style_transfer.settings import Settings
+
+GB = 10**9
+COMPACT = dataclasses.replace(VGG19, widths=(16, 32, 64, 128, 128))
+PHOTO, PAINTING = (512, 384), (400, 500)
+ENDLESS = room.Room(math.inf, VGG19, Settings())
+
+
+def estimate(content=PHOTO, styles=(PAINTING,), architecture=VGG19, left=ENDLESS, **keywords):
+    return room.estimate(Inputs(content, tuple(styles)), architecture, Settings(**keywords), left)
+
+
+def test_memory_grows_with_the_pixels_and_the_network():
+    def beyond_nothing(size, architecture=VGG19):
+        nothing = estimate((0, 0), [], architecture)
+        return estimate(size, [], architecture) - nothing
+
+    assert beyond_nothing((512, 512)) == pytest.approx(4 * beyond_nothing((256, 256)))
+    assert beyond_nothing((512, 512), COMPACT) < 0.5 * beyond_nothing((512, 512))
+    assert estimate((0, 0), [], COMPACT) < estimate((0, 0), [])
+
+
+def test_a_large_style_picture_counts():
+    """Beside the photo it costs its pixels only, until the look at it is the peak."""
+    none, small, large = (
+        estimate(PHOTO, others) for others in ([], [PAINTING], [PAINTING, (2048, 2048)])
+    )
+    assert 0 < small - none < 0.01 * none
+    assert large > 2 * none
+    both = estimate(PHOTO, [(2048, 2048)] * 2)
+    assert 0 < both - large < 0.05 * large  # one after the other
+
+
+def test_the_history_counts():
+    """Each pair is two images in float32."""
+    image = 4 * 3 * PHOTO[0] * PHOTO[1]
+    assert estimate(history=30) - estimate(history=20) == pytest.approx(20 * image)
+    assert estimate(optimizer="adam") < estimate(history=3)
+    assert estimate(optimizer="adam", history=50) == estimate(optimizer="adam")
+
+
+def test_in_blocks_memory_hardly_grows_with_the_picture():
+    """By its own images and the photo's features alone."""
+    settings = Settings(optimizer="adam")
+    left = room.Room(0.5 * GB, COMPACT, settings)
+    small, large = (
+        estimate((side, side), [], COMPACT, left, optimizer="adam") for side in (2048, 4096)
+    )
+    more = 3 * 2048**2
+    grown = 4 * ((memory.IMAGES + 4) * 3 * more + more / 64 * 128)
+    assert large - small == pytest.approx(grown)
+
+
+@pytest.mark.parametrize("architecture", [VGG19, COMPACT], ids=["whole", "compact"])
+@pytest.mark.parametrize("size", [(300, 200), (1024, 800), (2048, 2048), (4096, 3000)])
+@pytest.mark.parametrize("gigabytes", [1.5, 2, 4, 16])
+def test_what_is_planned_is_within_the_budget(architecture, size, gigabytes):
+    """And as much of the history as can be is kept."""
+    sizes = Inputs(size, (PAINTING,))
+    found = room.plan(sizes, architecture, Settings(), gigabytes * GB)
+    if found is None:
+        assert room.least(sizes, architecture, Settings()) > gigabytes * GB
+        return
+    settings, left = found
+    assert room.estimate(sizes, architecture, settings, left) <= gigabytes * GB
+    block = left.choose_block(size[::-1])
+    if settings.history < 20:
+        pair = 2 * 4 * 3 * math.prod(size)
+        assert not dataclasses.replace(left, bytes=left.bytes - 5 * pair).fits_block(room.SMALL)
+    if block:
+        assert not left.fits(math.prod(size))
+        larger = [each for each in room.BLOCKS if each > block]
+        assert not larger or not left.fits_block(larger[-1])
+
+
+def test_whole_where_it_fits_and_blocks_that_shrink():
+    left = room.Room(4 * GB, VGG19, Settings())
+    assert left.choose_block((512, 512)) is None
+    assert left.choose_block((2048, 2048)) == 768
+    seen, block = [], None
+    while left:
+        block = left.choose_block((512, 512))
+        seen.append(block)
+        left = left.smaller(block, (512, 512))
+    assert seen == [None, 384, 256, 192, 128, 96, 64]
+
+
+def test_a_run_that_goes_on_keeps_its_history():
+    sizes = Inputs((2048, 2048), (PAINTING,))
+    settings, _ = room.plan(sizes, COMPACT, Settings(), 2.5 * GB)
+    assert settings.history < 20
+    found = room.plan(sizes, COMPACT, Settings(), 2.5 * GB, is_fixed=True)
+    assert found is None or found[0].history == 20
+
+
+@pytest.mark.parametrize("architecture", [VGG19, COMPACT], ids=["whole", "compact"])
+@pytest.mark.parametrize("gigabytes", [1, 1.5])
+def test_the_largest_side_fits_and_a_larger_one_does_not(architecture, gigabytes):
+    sizes = Inputs((8192, 6144), ((8192, 8000),))
+    side = room.largest_side(sizes, architecture, Settings(), gigabytes * GB)
+    for each, fits in ((side, True), (math.ceil(1.02 * side), False)):
+        scaled = sizes.map(lambda size, each=each: tuple(each * one / 8192 for one in size))
+        assert bool(room.plan(scaled, architecture, Settings(), gigabytes * GB)) == fits
+
+
+def test_no_side_fits_into_next_to_nothing():
+    libraries = memory.estimate_fixed((0, 0), [], COMPACT, Settings())
+
+    def largest(size, free):
+        return room.largest_side(Inputs(size, (PAINTING,)), COMPACT, Settings(), free)
+
+    assert largest(PHOTO, 0) == largest(PHOTO, libraries) == 0
+    enough = libraries * 1.5
+    assert largest(PHOTO, enough) * PHOTO[1] / PHOTO[0] >= MIN_SIDE
+    assert largest((4000, 20), enough) == 0  # its short side would be below the least
+
+
+def test_the_budget(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 10 * GB)
+    monkeypatch.setattr(memory, "resident", lambda: 1 * GB)
+    assert room.find_budget("auto") == pytest.approx(10 * GB)
+    for text, expected in (("2GB", 2e9), ("1.5g", 1.5e9), ("900MB", 9e8), ("0.001T", 1e9)):
+        assert room.find_budget(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "2", "GB", "-2GB", "nanGB", "infGB", "100MB", "2 KB", "b"])
+def test_what_is_no_budget(text):
+    with pytest.raises(ValueError):
+        room.find_budget(text)

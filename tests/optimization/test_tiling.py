@@ -1,0 +1,162 @@
+"""Block by block, the losses and the gradient are those of the whole image."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, SMALL_VGG19, SMALL_WIDTHS
+
+import functions
+from style_transfer.method.architecture import VGG16, VGG19
+from style_transfer.networks import weights
+from style_transfer.optimization import blocks, engine, scaling, targets, tiling
+from style_transfer.optimization.targets import Style
+from style_transfer.pictures import images
+from style_transfer.settings import Settings
+
+SHARES = tf.constant([1.0, 30.0, 7.0])
+SMALL_VGG16 = dataclasses.replace(VGG16, widths=SMALL_WIDTHS)
+
+
+def halves(shape):
+    """A mask of two regions with a soft edge between."""
+    mask = np.zeros((1, *shape, 2), np.float32)
+    mask[..., 0] = np.linspace(-1, 2, shape[1]).clip(0, 1)
+    mask[..., 1] = 1 - mask[..., 0]
+    return mask
+
+
+def pictures(*shapes, seed=0):
+    """Random pictures, smooth and with noise on them."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for shape in shapes:
+        smooth = tf.image.resize(generator.random((1, 5, 6, 3), np.float32), shape, "bicubic")
+        noisy = smooth.numpy() + generator.normal(0, 0.05, smooth.shape)
+        found.append(noisy.clip(0, 1).astype(np.float32))
+    return found
+
+
+def compare(network, settings, tensors, block, *, mask=None, lifts=None):
+    """Evaluate an image as a whole and in blocks; compare."""
+    content, image, *paintings = tensors
+    model = engine.build_network(network, settings, "float32")
+    shares = [(1.0,)] if mask is None else [(1.0, 0.0), (0.5, 1.0)]
+    styles = [Style(*each) for each in zip(paintings, shares)]
+    goal = targets.compute_targets(model, content, styles, settings, mask=mask, lifts=lifts)
+    image = tf.constant(image)
+    whole = functions.build_evaluation(model, settings)(image, goal, SHARES)
+    tiled = tiling.Tiling(model, settings).evaluate(image, goal, SHARES, block=block)
+    np.testing.assert_allclose(tiled["losses"], whole["losses"], rtol=1e-5)
+    np.testing.assert_allclose(tiled["total"], whole["total"], rtol=1e-5)
+    assert tiled["gradient"].shape == image.shape
+    difference = np.linalg.norm(tiled["gradient"] - whole["gradient"])
+    assert difference <= 1e-4 * np.linalg.norm(whole["gradient"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "block", "changes"),
+    [
+        ((230, 301), 128, {}),
+        ((97, 130), 32, {"pooling": "avg", "preprocessing": "torch"}),
+        ((161, 99), 48, {"border": 0}),
+        ((160, 208), 64, {"border": 16, "style_loss": "mean-std", "loss": "mean"}),
+        ((129, 75), 64, {"loss": "gatys", "network": "vgg16"}),
+        ((100, 145), 64, {"style_loss": "wasserstein", "tv_loss": "mean-squared"}),
+        ((64, 83), 32, {"content_layers": ("block2_conv2", "block5_conv2"), "border": 1}),
+    ],
+)
+def test_random_images(shape, block, changes):
+    settings = Settings(**changes)
+    small = SMALL_VGG16 if settings.network == "vgg16" else SMALL_VGG19
+    tensors = pictures(shape, shape, (90, 71))
+    compare(weights.draw(0, small), settings, tensors, block)
+
+
+def test_regions_and_lifts():
+    """With a mask and two styles; and with heads, by which features are lifted."""
+    tensors = pictures((101, 120), (101, 120), (64, 60), (61, 70))
+    lift = np.random.default_rng(1).normal(size=(9, SMALL_WIDTHS[2] + 1)).astype(np.float32)
+    compare(
+        weights.draw(0, SMALL_VGG19),
+        Settings(),
+        tensors,
+        64,
+        mask=halves((101, 120)),
+        lifts={"block3_conv1": lift},
+    )
+
+
+def test_a_photo_with_the_compact_network():
+    sample = images.load(ROOT / "data" / "input" / "cat.jpg")
+    photo = images.to_tensor(sample, images.fitted_size(sample.pixels.size, 250))
+    painting = images.to_tensor(images.load(ROOT / "data" / "input" / "waves.jpg"), (190, 160))
+    (noise,) = pictures(photo.shape[1:3])
+    network = weights.load("compact")
+    settings = Settings()
+    lifts = engine.choose_lifts(network, settings)
+    compare(network, settings, [photo, 0.8 * photo + 0.2 * noise, painting], 96, lifts=lifts)
+
+
+def test_float16_in_blocks():
+    """Each block's part is scaled on its way: with weights by which the plain way overflows."""
+    settings = Settings(precision="float16")
+    content, image, painting = pictures((81, 120), (81, 120), (64, 60))
+    model = engine.build_network(weights.draw(0, SMALL_VGG19), settings, "float16")
+    goal = targets.compute_targets(model, content, [Style(painting)], settings)
+    large, image = 1e10 * SHARES, tf.constant(image)
+    plain = functions.build_evaluation(model, settings)(image, goal, large)["gradient"]
+    assert not np.isfinite(plain).all()
+    wanted = scaling.build_scaled_evaluation(model, settings)(image, goal, large)["gradient"]
+    tiled = tiling.Tiling(model, settings, is_scaled=True)
+    found = tiled.evaluate(image, goal, large, block=48)["gradient"]
+    cosine = np.vdot(wanted, found) / np.linalg.norm(wanted) / np.linalg.norm(found)
+    assert cosine > 0.9999
+
+
+@pytest.mark.parametrize("architecture", [VGG19, VGG16])
+def test_the_margin_is_the_reach_of_the_receptive_field(architecture):
+    """Beyond the pixels that a position stands for, to either side."""
+    for layer in architecture.layers:
+        beyond = (architecture.receptive_field(layer) - architecture.stride(layer)) / 2
+        margin = architecture.margin([layer])
+        assert beyond <= margin < beyond + 16 and margin % 16 == 0, layer
+
+
+def test_the_spans_cover_the_length():
+    for length in (32, 48, 100, 512, 1040, 1041):
+        for block in (1, 32, 100, 512, 5000):
+            spans = blocks.plan_spans(length, block, 80)
+            assert spans[0].begin == 0 and spans[-1].end == length
+            for before, after in zip(spans, spans[1:]):
+                assert before.end == after.begin and after.begin % 16 == 0
+            longest = max(block // 16 * 16, 32) + 16  # by the rounding to 16, at most
+            for each in spans:
+                assert 0 < each.end - each.begin <= longest
+                assert each.low in (0, each.begin - 80) or each.begin < 80 and each.low == 0
+                assert each.high == min(length, each.end + 80)
+
+
+def test_after_each_block_it_can_be_left():
+    """And it tells how far it has come."""
+
+    class LeftError(Exception):
+        pass
+
+    told = []
+
+    def leave(share):
+        told.append(share)
+        if len(told) == 6:
+            raise LeftError
+
+    content, painting = pictures((96, 96), (40, 40))
+    settings = Settings(content_layers=("block2_conv1",), style_layers=("block1_conv1",))
+    model = engine.build_network(weights.draw(0, SMALL_VGG19), settings, "float32")
+    goal = targets.compute_targets(model, content, [Style(painting)], settings)
+    with pytest.raises(LeftError):
+        tiling.Tiling(model, settings).evaluate(
+            tf.constant(content), goal, SHARES, block=64, after_block=leave
+        )
+    np.testing.assert_allclose(told, [1 / 12, 2 / 12, 3 / 12, 4 / 12, 6 / 12, 8 / 12])

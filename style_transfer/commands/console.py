@@ -11,17 +11,18 @@ import click
 
 from style_transfer import files
 from style_transfer.commands.wording import (
-    clock,
+    describe_cost,
     describe_drawn,
     describe_film_cost,
     describe_frame,
+    describe_progress,
+    describe_start,
 )
 from style_transfer.optimization import events
 
 ERASE_LINE = "\r\x1b[2K"
 WIDEST = 120  # columns of the progress bar with its text
 LOADING = "Loading TensorFlow …"
-SHORT = {"total_variation": "tv"}  # what a term is called where there is little room
 
 
 class Console:
@@ -325,30 +326,3 @@ def describe_picture(event):
     width, height = event.size
     facts = {"content": event.content, "result": str(event.result)}
     return facts | {"width": width, "height": height}
-
-
-def describe_start(planned):
-    """Write what computes what, a line."""
-    settings, (width, height) = planned.settings, planned.size
-    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
-    parts = [planned.network, f"{width}×{height} px", planned.precision, optimizer, planned.device]
-    if planned.steps_done:
-        parts.append(f"continuing after step {planned.steps_done}")
-    return ", ".join(parts)
-
-
-def describe_cost(planned):
-    """Write what the run will cost, a line."""
-    settings, sides = planned.settings, " → ".join(map(str, planned.sides))
-    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
-    return (
-        f"{epochs} of {settings.steps} steps at {sides} px: "
-        f"about {clock(planned.seconds)}, {planned.memory / 2**30:.1f} GB"
-    )
-
-
-def describe_progress(iterate, terms):
-    """Write time left, losses and pace in a few characters each: all fits into 80 columns."""
-    losses = dict(zip(terms, iterate.losses[-1])) | {"total": iterate.totals[-1]}
-    shown = " ".join(f"{SHORT.get(name, name)} {value:.2g}" for name, value in losses.items())
-    return f"{clock(iterate.seconds_left)} left {shown} {iterate.seconds_per_step:.2g} s/step"

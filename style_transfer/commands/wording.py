@@ -1,4 +1,33 @@
-"""What is said of films and of what explores, on their way, in words."""
+"""What is said of what is under way, in words."""
+
+SHORT = {"total_variation": "tv"}  # what a term is called where there is little room
+
+
+def describe_start(planned):
+    """Write what computes what, a line."""
+    settings, (width, height) = planned.settings, planned.size
+    optimizer = "L-BFGS" if settings.optimizer == "lbfgs" else f"Adam {settings.learning_rate:g}"
+    parts = [planned.network, f"{width}×{height} px", planned.precision, optimizer, planned.device]
+    if planned.steps_done:
+        parts.append(f"continuing after step {planned.steps_done}")
+    return ", ".join(parts)
+
+
+def describe_cost(planned):
+    """Write what the run will cost, a line."""
+    settings, sides = planned.settings, " → ".join(map(str, planned.sides))
+    epochs = "1 epoch" if settings.epochs == 1 else f"{settings.epochs} epochs"
+    return (
+        f"{epochs} of {settings.steps} steps at {sides} px: "
+        f"about {clock(planned.seconds)}, {planned.memory / 2**30:.1f} GB"
+    )
+
+
+def describe_progress(iterate, terms):
+    """Write time left, losses and pace in a few characters each: all fits into 80 columns."""
+    losses = dict(zip(terms, iterate.losses[-1])) | {"total": iterate.totals[-1]}
+    shown = " ".join(f"{SHORT.get(name, name)} {value:.2g}" for name, value in losses.items())
+    return f"{clock(iterate.seconds_left)} left {shown} {iterate.seconds_per_step:.2g} s/step"
 
 
 def describe_film_cost(planned):

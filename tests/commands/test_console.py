@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from conftest import ROOT
 
-from style_transfer.commands import console
+from style_transfer.commands import console, wording
 
 PROGRAM = """
     import sys
@@ -80,4 +80,4 @@ def test_quiet_says_nothing():
     ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (185, "3:05"), (3725, "1:02:05")]
 )
 def test_clock(seconds, text):
-    assert console.clock(seconds) == text
+    assert wording.clock(seconds) == text

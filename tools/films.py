@@ -39,11 +39,11 @@ ROWS = {
     "frame by frame": (PLAIN, True),
     "warped start": (dataclasses.replace(PLAIN, temporal_weight=0.0), False),
     "+ temporal loss": (PLAIN, False),
-    "+ anchors 1,3": (dataclasses.replace(PLAIN, anchors="1,3"), False),
+    "+ anchors 1 and 3": (dataclasses.replace(PLAIN, anchors="1,3"), False),
     "+ second pass": (dataclasses.replace(PLAIN, passes=2), False),
     "keyframes 4": (dataclasses.replace(PLAIN, keyframes=4), False),
     "one pass": (dataclasses.replace(PLAIN, instant=True), True),
-    "one pass, steadied": (dataclasses.replace(PLAIN, instant=True), False),
+    "one pass steadied": (dataclasses.replace(PLAIN, instant=True), False),
 }
 
 
@@ -83,7 +83,7 @@ class Studio:
         self.pictures = Inputs(first, (images.load(style),))
         self.sizes = choose_sizes(self.pictures, settings)
         self.network = load_weights(settings.weights, settings, None)
-        self.judge = None
+        self.judge = FrameEngine(self.network, settings, 0.0)
 
     def paint(self, planned, film):
         """Paint the visits; return the last image of each frame, and the seconds of each visit."""
@@ -106,7 +106,6 @@ class Studio:
             network = instant.load_network(self.settings.transform)
             return Pass(network, self.settings, film.steadiness)
         engine = FrameEngine(self.network, self.settings, film.temporal_weight)
-        self.judge = self.judge or engine
         count = 2 if film.keyframes > 1 else len(film.distances)
         return Optimizer(engine, self.settings, film, count)
 

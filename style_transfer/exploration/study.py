@@ -17,7 +17,7 @@ from style_transfer.exploration.album import PAGE, Album
 from style_transfer.networks.weights import Weights
 from style_transfer.optimization import memory
 from style_transfer.optimization.events import Drawn, Loading, Notice, Outlined, Saved, Saving
-from style_transfer.optimization.job import explain, smaller, tensorflow_errors
+from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import check_unchanged, load_weights
 from style_transfer.pictures import images
 from style_transfer.runs import record as records

@@ -36,6 +36,14 @@ def estimate_fixed(content, others, architecture, settings):
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)
 
 
+def estimate(content, others, architecture, settings):
+    """Estimate the peak of the memory of what sees whole pictures at once, see `estimate_fixed`."""
+    looks = [COPIES * count_features(math.prod(content), architecture, settings)]
+    for size in others:
+        looks.append(COPIES_OF_A_LOOK * count_features(math.prod(size), architecture, settings))
+    return estimate_fixed(content, others, architecture, settings) + 4 * max(looks)
+
+
 def count_targets(pixels, architecture, settings):
     """Count the numbers in the photo's features at the content layers."""
     return sum(

@@ -22,7 +22,8 @@ from style_transfer.optimization.events import (
     Saved,
     Saving,
 )
-from style_transfer.optimization.job import explain, smaller, tell_differences, tensorflow_errors
+from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
+from style_transfer.optimization.job import tell_differences
 from style_transfer.runs import record as records
 from style_transfer.runs.films import FilmRun
 from style_transfer.runs.inputs import Inputs

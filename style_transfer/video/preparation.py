@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from style_transfer import files
+from style_transfer.errors import SettingsError
 from style_transfer.feedforward import apply
 from style_transfer.optimization import memory, preparation
 from style_transfer.optimization.events import Notice
@@ -120,12 +121,24 @@ def load_pictures(job, film, times, masks):
 def find_network(job, sizes, downloading):
     """Return what paints; refuse what does not fit into the memory."""
     if job.film.instant:
-        apply.check_memory(sizes)
+        apply.check_memory(sizes, job.settings, job.model)
         return apply.find_source(job.settings, job.model)
     settings = job.settings
     network = preparation.load_weights(job.weights or settings.weights, settings, downloading)
-    preparation.check_memory(sizes, network, settings)
+    check_memory(sizes, network, settings)
     return network
+
+
+def check_memory(sizes, network, settings):
+    """Raise SettingsError if a frame, which is seen as a whole, would need more memory than is."""
+    needed = memory.estimate(sizes.content, sizes.styles, network.architecture, settings)
+    there = memory.resident() + memory.available()
+    if needed > there:
+        width, height = sizes.content
+        raise SettingsError(
+            f"--size: frames of {width}×{height} px need about {needed / 1e9:.1f} GB of memory, "
+            f"and {there / 1e9:.1f} GB are free; give a smaller one"
+        )
 
 
 def check_unchanged(record, prepared):

@@ -168,7 +168,8 @@ def test_what_is_recorded(content, style, monkeypatch, tmp_path):
     network = weights.draw(0, SMALL_VGG19)
     facts = {"device": "CPU", "precision": "float32", "terms": TERMS}
     record = records.make_record(Settings(), pictures, network, (64, 48), **facts)
-    others = {"command", "training", "choices", "start", "model", "film"}  # which are not those of all runs
+    # Which are not those of all runs.
+    others = {"command", "training", "choices", "start", "model", "film"}
     assert set(record) == set(records.PARTS) - others
     assert list(record["inputs"]) == ["content", "style", "style 2"]
     assert record["inputs"]["style"] == {

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras import ops
 
 from style_transfer.feedforward import gallery, trained
-from style_transfer.optimization.divergence import check_finite
+from style_transfer.optimization.divergence import check_finite, weigh
 from style_transfer.optimization.events import Iterate
 from style_transfer.runs import checkpoint
 
@@ -186,7 +186,7 @@ class Trainer:
         Args:
             before: the validation until the last of these steps.
         """
-        totals = rows @ self.weights
+        totals = weigh(rows, self.weights)
         first = self.step - len(rows) + 1
         check_finite(totals, first, self.settings)
         validation = np.full((len(rows), 1), before, np.float32)
@@ -210,7 +210,7 @@ class Trainer:
         images = trained.paint(self.network, photos, gallery.mix(self.styles, choice))
         losses, _ = self.judge(tf.constant(photos), tf.constant(images), choice)
         losses = losses.numpy().mean(axis=0)
-        self.validation = float(losses @ self.weights)
+        self.validation = float(weigh(losses, self.weights))
         if self.validation <= self.best_validation:
             self.best, self.best_validation = trained.list_weights(self.network), self.validation
         return losses

@@ -1,4 +1,4 @@
-"""A loss that is no number any more ends the run."""
+"""The totals of losses; one that is no number any more ends the run."""
 
 import math
 
@@ -19,3 +19,11 @@ def check_finite(totals, first, settings):
         if settings.optimizer == "adam":
             remedy = f"lower --learning-rate, or {remedy}"
         raise DivergedError(f"diverged at epoch {epoch}, step {step}; {remedy}")
+
+
+def weigh(losses, weights):
+    """Return the weighted sums of rows of losses, (count, terms): each the same in any company.
+
+    A matrix product would round a row in one way among few and in another among many.
+    """
+    return np.sum(np.float64(losses) * weights, axis=-1).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 
 from style_transfer.optimization import optimizers, schedule
 from style_transfer.optimization.device import on_device
-from style_transfer.optimization.divergence import check_finite
+from style_transfer.optimization.divergence import check_finite, weigh
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.resizing import resize, resize_mask, resize_to
 from style_transfer.optimization.stepping import Stepper, StoppedError
@@ -187,7 +187,7 @@ class Transfer:
     @property
     def total(self):
         """The weighted loss of the image."""
-        return float(self.state["losses"].numpy() @ self.weights)
+        return float(weigh(self.state["losses"].numpy(), self.weights))
 
     @property
     def taken_back(self):
@@ -251,7 +251,7 @@ class Transfer:
     def first_iterate(self):
         """Return the `Iterate` of the start image."""
         losses = self.state["losses"].numpy()[np.newaxis]
-        totals = losses @ self.weights
+        totals = weigh(losses, self.weights)
         check_finite(totals, 0, self.settings)
         start = self.material.start
         if start is None or callable(start):
@@ -286,7 +286,7 @@ class Transfer:
             losses, seconds = self.take_steps(count, self.watcher(should_stop))
         except StoppedError:
             return self.left_iterate(epoch, before)
-        totals = losses @ self.weights
+        totals = weigh(losses, self.weights)
         check_finite(totals, before + 1, self.settings)
         self.chunk = max(1, int(SECONDS_BETWEEN_ITERATES / seconds))
         position.step += count

@@ -200,7 +200,7 @@ def change_order(identity, action):
         studio().ledger.move(identity, number)
     elif action == "resume":
         epochs = order.settings.epochs if number is None else number
-        given = forms.describe_settings(order.settings) | {"epochs": epochs}
+        given = forms.list_settings(order.settings) | {"epochs": epochs}
         settings = forms.read_settings(given, order.way)
         if settings.epochs < order.settings.epochs:
             raise FormError("epochs: there are more already")

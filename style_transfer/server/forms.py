@@ -14,6 +14,7 @@ NAMED = {"init": STARTS, "weights": ("auto", "compact", "imagenet")}
 MOST_STYLES = 8
 LONGEST_NAME = 80
 SIDES = (64, 4096)  # of what is painted
+AUTO, STRENGTH, STRENGTHS = "auto", "0.7", {"google": "1"}  # what it stands for, by transform
 
 
 class FormError(ValueError):
@@ -65,6 +66,8 @@ def read_settings(given, way):
             raise FormError(f"there is no setting {files.printable(name)[:LONGEST_NAME]}")
         if name in kept:
             values[name] = read_setting(name, value)
+    if values.get("strength") == STRENGTHS.get(values.get("transform"), STRENGTH):
+        values["strength"] = AUTO
     try:
         return Settings(**values)
     except SettingsError as error:
@@ -116,7 +119,7 @@ def read_result(data, store):
     """
     record, settings = records.read_bytes("that picture", data)
     way = INSTANT if record.get("command") == "apply" else WAYS[1]
-    kept = {name: to_json(getattr(settings, name)) for name in FIELDS}
+    kept = describe_settings(settings)
     for name, allowed in NAMED.items():
         if kept[name] not in allowed:
             del kept[name]
@@ -130,9 +133,17 @@ def to_json(value):
     return list(value) if isinstance(value, tuple) else value
 
 
+def list_settings(settings):
+    """Return settings, by name, as JSON has them."""
+    return {name: to_json(getattr(settings, name)) for name in FIELDS}
+
+
 def describe_settings(settings):
     """Return settings, by name, as the form takes them."""
-    return {name: to_json(getattr(settings, name)) for name in FIELDS}
+    found = list_settings(settings)
+    if found["strength"] == AUTO:  # which a slider cannot show
+        found["strength"] = STRENGTHS.get(settings.transform, STRENGTH)
+    return found
 
 
 def parse_json(data):

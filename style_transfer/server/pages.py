@@ -120,7 +120,7 @@ def on_easel(order):
         "command": list_words(order),
         "changed": [
             provenance.explain(name, value)
-            for name, value in forms.describe_settings(order.settings).items()
+            for name, value in forms.list_settings(order.settings).items()
             if provenance.is_changed(name, value)
         ],
     }
@@ -130,7 +130,7 @@ def list_words(order):
     """List the words, quoted, of the command that makes the picture of an order again."""
     roles = ["content", "style", *(f"style {number}" for number in range(2, len(order.names)))]
     paths = [studio().store.path(each) for each in (order.content, *order.styles)]
-    settings = forms.describe_settings(order.settings)
+    settings = forms.list_settings(order.settings)
     if order.way == INSTANT:
         settings = {name: settings[name] for name in USED}
     record = {

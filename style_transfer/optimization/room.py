@@ -15,6 +15,9 @@ from style_transfer.validation import parse_memory
 BLOCKS = (1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
 SMALL = 256  # the history shrinks before the blocks are smaller than that
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
+#: Bytes of the graphs for blocks, beside the one for a whole: a run with the compact network at
+#: 512×342 px took 975 MB at its peak in blocks of 64 px, and 860 MB as a whole.
+GRAPHS = 120e6
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 MARGIN = 0.1  # share of the free memory that `--memory auto` leaves to others
@@ -50,15 +53,15 @@ class Room:
             BLOCKS[-1],
         )
 
-    def fits(self, pixels, copies=memory.COPIES):
-        """Tell whether there is room for the features of so many pixels."""
+    def fits(self, pixels, copies=memory.COPIES, more=0):
+        """Tell whether there is room for the features of so many pixels, and `more` bytes."""
         features = memory.count_features(pixels, self.architecture, self.settings)
-        return 4 * copies * features <= self.bytes
+        return 4 * copies * features + more <= self.bytes
 
     def fits_block(self, side, copies=memory.COPIES):
         """Tell whether there is room for a block with its margins."""
         margin = self.architecture.margin(self.settings.layers)
-        return self.fits((side + 2 * margin) ** 2, copies)
+        return self.fits((side + 2 * margin) ** 2, copies, more=GRAPHS)
 
     def smaller(self, block, shape):
         """Return the room of the next smaller block, or None if there is none.
@@ -152,9 +155,8 @@ def estimate(sizes, architecture, settings, room):
     for (width, height), copies in looks:
         block = room.choose_block((height, width), copies)
         sides = [min(side, (block or side) + 2 * margin) for side in (width, height)]
-        features.append(
-            4 * copies * memory.count_features(math.prod(sides), architecture, settings)
-        )
+        numbers = memory.count_features(math.prod(sides), architecture, settings)
+        features.append(4 * copies * numbers + (GRAPHS if block else 0))
     return fixed + max(features)
 
 

@@ -47,11 +47,12 @@ def plan_spans(length, block, margin):
 
     Args:
         length: in pixels.
-        block: of each at most; 32 at least.
+        block: of each at most, but for 32 pixels; 32 at least.
         margin: from `Architecture.margin`.
     """
-    most = min(block, length + MULTIPLE) // MULTIPLE * MULTIPLE
-    count = math.ceil(length / max(most, LEAST_BLOCK))
+    most = max(min(block, length) // MULTIPLE * MULTIPLE, LEAST_BLOCK)
+    # The border adds no block: two of 512 px do for 1024 px and their border.
+    count = max(1, math.ceil((length - 2 * MULTIPLE) / most))
     edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
     return [
         Span(begin, end, max(0, begin - margin), min(length, end + margin))

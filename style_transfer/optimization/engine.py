@@ -10,6 +10,7 @@ import tensorflow as tf
 import functions
 from style_transfer.optimization import memory, optimizers, targets
 from style_transfer.optimization.device import choose_precision, find_device
+from style_transfer.optimization.graphs import Compiled, any_size
 from style_transfer.optimization.scaling import build_scaled_evaluation
 from style_transfer.optimization.tiling import Tiling
 from style_transfer.settings import FIELDS
@@ -108,8 +109,7 @@ class Engine:
         with self.device.scope():
             descriptions = [self.describe(style, room) for style in styles]
             block = room and room.choose_block(content.shape[1:3], memory.COPIES_OF_A_LOOK)
-            layers = self.settings.content_layers
-            features = block and self.tiling.extract_features(content, layers, block=block)
+            features = block and self.tiling.extract_features(content, block=block)
             return targets.compute_targets(
                 self.model,
                 content,
@@ -146,9 +146,7 @@ class CompiledOptimizer:
     """An optimizer whose two halves of a step are compiled, for pictures of all sizes."""
 
     def __init__(self, optimizer):
-        compiled = {"autograph": False, "reduce_retracing": True}
-        self.move = tf.function(optimizer.move, **compiled)
-        self.update = tf.function(optimizer.update, **compiled)
+        self.move, self.update = Compiled(optimizer.move), Compiled(optimizer.update)
 
 
 def compiled_part(settings):
@@ -235,11 +233,3 @@ def build_steps(evaluate, optimizer, signature):
 
     # AutoGraph would translate all functions below, which takes two seconds, and finds nothing.
     return tf.function(take_steps, input_signature=signature, autograph=False)
-
-
-def any_size(tensor):
-    """Return the signature of a tensor, that of pictures and features without their size."""
-    shape = tensor.shape.as_list()
-    if len(shape) == 4:
-        shape[1:3] = None, None
-    return tf.TensorSpec(shape, tensor.dtype)

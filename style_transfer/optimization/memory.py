@@ -21,7 +21,8 @@ BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1
 def estimate_fixed(content, others, architecture, settings):
     """Estimate what a run takes besides the features of an evaluation, in bytes.
 
-    L-BFGS remembers two images for each pair. The photo's features at the content layers stay.
+    L-BFGS remembers two images for each pair, and sums up one for each. The photo's features at
+    the content layers stay.
 
     Args:
         content: (width, height) of the final image.
@@ -30,7 +31,7 @@ def estimate_fixed(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = IMAGES + (2 * settings.history if settings.optimizer == "lbfgs" else 4)
+    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 4)
     kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)

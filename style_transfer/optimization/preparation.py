@@ -119,9 +119,10 @@ def fit_memory(sizes, network, settings, *, is_fixed):
     remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
     needed = room.least(*arguments, is_fixed=is_fixed)
     width, height = sizes.content
+    free = "free" if settings.memory == "auto" else "given"
     raise SettingsError(
         f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
-        f"{budget / 1e9:.1f} GB are free; {remedy}"
+        f"{budget / 1e9:.1f} GB are {free}; {remedy}"
     )
 
 

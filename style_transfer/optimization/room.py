@@ -13,8 +13,15 @@ from style_transfer.validation import parse_memory
 #: Sides of blocks in pixels, the largest that fits is taken. The first takes 2.1 times the pixels
 #: of the picture with its margins of 80, the last 12 times.
 BLOCKS = (1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
-SMALL = 256  # the history shrinks before the blocks are smaller than that
+#: The history shrinks before the blocks are smaller than the first; only then they do. An evaluation
+#: in blocks of 512 px takes twice as long as that of the whole, of 256 px three times; with 10 pairs
+#: instead of 20 there are some percent more steps.
+LEAST = (512, 256, BLOCKS[-1])
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
+#: Bytes of the graphs for blocks, and of what oneDNN keeps for other precisions than float32. From
+#: peaks of runs with the compact network at 512, 1024 and 2048 px.
+GRAPHS, REORDERED = 120e6, 150e6
+BLOCK_IMAGES = 4  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 MARGIN = 0.1  # share of the free memory that `--memory auto` leaves to others
@@ -28,12 +35,14 @@ class Room:
         bytes: how much.
         architecture: with the widths of the network in use.
         settings: its layers.
+        for_blocks: bytes that are needed beside, where it goes in blocks.
         largest: side of the largest block; it shrinks when the memory runs out all the same.
     """
 
     bytes: float
     architecture: Any
     settings: Any
+    for_blocks: float = 0.0
     largest: float = math.inf
 
     def choose_block(self, shape, copies=memory.COPIES):
@@ -50,15 +59,15 @@ class Room:
             BLOCKS[-1],
         )
 
-    def fits(self, pixels, copies=memory.COPIES):
-        """Tell whether there is room for the features of so many pixels."""
+    def fits(self, pixels, copies=memory.COPIES, more=0):
+        """Tell whether there is room for the features of so many pixels, and `more` bytes."""
         features = memory.count_features(pixels, self.architecture, self.settings)
-        return 4 * copies * features <= self.bytes
+        return 4 * copies * features + more <= self.bytes
 
     def fits_block(self, side, copies=memory.COPIES):
         """Tell whether there is room for a block with its margins."""
         margin = self.architecture.margin(self.settings.layers)
-        return self.fits((side + 2 * margin) ** 2, copies)
+        return self.fits((side + 2 * margin) ** 2, copies, more=self.for_blocks)
 
     def smaller(self, block, shape):
         """Return the room of the next smaller block, or None if there is none.
@@ -120,12 +129,19 @@ def plan(sizes, architecture, settings, budget, *, is_fixed=False):
     rooms = []
     for fitted in list_histories(settings, is_fixed=is_fixed):
         fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
-        rooms.append((fitted, Room(budget - fixed, architecture, fitted)))
-    for least in (SMALL, BLOCKS[-1]):
+        beside = count_for_blocks(sizes.content, settings)
+        rooms.append((fitted, Room(budget - fixed, architecture, fitted, beside)))
+    for least in LEAST:
         for fitted, left in rooms:
             if left.fits(math.prod(sizes.content)) or left.fits_block(least):
                 return fitted, left
     return None
+
+
+def count_for_blocks(content, settings):
+    """Estimate the bytes that a run in blocks takes beside the features and what a whole takes."""
+    reordered = 0 if settings.precision == "float32" else REORDERED
+    return GRAPHS + reordered + 4 * 3 * BLOCK_IMAGES * math.prod(content)
 
 
 def list_histories(settings, *, is_fixed):
@@ -139,7 +155,9 @@ def list_histories(settings, *, is_fixed):
 def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
-    return estimate(sizes, architecture, fitted, Room(0.0, architecture, fitted))
+    beside = count_for_blocks(sizes.content, settings)
+    rooms = [Room(left, architecture, fitted, beside) for left in (0.0, math.inf)]
+    return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 
 
 def estimate(sizes, architecture, settings, room):
@@ -152,9 +170,8 @@ def estimate(sizes, architecture, settings, room):
     for (width, height), copies in looks:
         block = room.choose_block((height, width), copies)
         sides = [min(side, (block or side) + 2 * margin) for side in (width, height)]
-        features.append(
-            4 * copies * memory.count_features(math.prod(sides), architecture, settings)
-        )
+        numbers = memory.count_features(math.prod(sides), architecture, settings)
+        features.append(4 * copies * numbers + (room.for_blocks if block else 0))
     return fixed + max(features)
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 import functions
 from style_transfer.method import borders
 from style_transfer.optimization.blocks import cut, plan, view
+from style_transfer.optimization.graphs import Compiled
 from style_transfer.optimization.scaling import scaled_gradient
 from style_transfer.optimization.targets import Targets
 
@@ -35,11 +36,9 @@ class Tiling:
         self.settings, self.model, self.is_scaled = settings, model, is_scaled
         self.architecture = settings.architecture
         self.margin = self.architecture.margin(settings.layers)
-        compiled = {"autograph": False, "reduce_retracing": True}
-        self.look = tf.function(self.look_at, **compiled)
-        self.extract = tf.function(self.extract_at, **compiled)
-        self.pull = tf.function(self.pull_at, **compiled)
-        self.finish = tf.function(self.finish_sums, **compiled)
+        self.look, self.extract, self.pull, self.finish = map(
+            Compiled, (self.look_at, self.extract_at, self.pull_at, self.finish_sums)
+        )
 
     def evaluate(self, image, targets, weights, *, block, after_block=lambda share: None):
         """Return what `functions.build_evaluation` says of an image.
@@ -82,13 +81,16 @@ class Tiling:
             after_block(number / len(places))
         return sums
 
-    def extract_features(self, image, layers, *, block):
-        """Return what `functions.extract_features` does, of these layers alone."""
+    def extract_features(self, image, *, block):
+        """Return what `functions.extract_features` does, of the content layers alone."""
         padding = borders.padding(image.shape[1:3], self.settings.border)
         padded = borders.pad(tf.convert_to_tensor(image), padding)
-        whole = {name: self.make_room(name, padded.shape[1:3], padding) for name in layers}
+        whole = {
+            name: self.make_room(name, padded.shape[1:3], padding)
+            for name in self.settings.content_layers
+        }
         for window, pieces in self.plan(padded.shape[1:3], padding, block):
-            for name, found in self.extract(view(padded, window), pieces, tuple(layers)).items():
+            for name, found in self.extract(view(padded, window), pieces).items():
                 (top, left), (height, width) = pieces[name].origin, pieces[name].size
                 whole[name][:, top : top + height, left : left + width] = found.numpy()
         return {name: tf.constant(each) for name, each in whole.items()}
@@ -103,10 +105,13 @@ class Tiling:
         ]
         return np.empty((1, *sides, self.model.output[layer].shape[-1]), np.float32)
 
-    def extract_at(self, window, pieces, layers):
-        """Return the features of `layers` that a block owns."""
+    def extract_at(self, window, pieces):
+        """Return the features of the content layers that a block owns."""
         features = self.model(window)
-        return {name: cut(features[name], pieces[name].first, pieces[name].size) for name in layers}
+        return {
+            name: cut(features[name], pieces[name].first, pieces[name].size)
+            for name in self.settings.content_layers
+        }
 
     def plan(self, shape, padding, block):
         """Return `blocks.plan` of a padded image of `shape`."""

@@ -265,7 +265,7 @@ def test_the_size_that_is_said_to_fit_fits(given, monkeypatch):
     message = str(caught.value)
     assert message.startswith("--size: 1024×768 px need about ")
     side = int(message.partition("; --size ")[2].removesuffix(" would fit"))
-    assert 500 < side < 800
+    assert 500 < side < 900
     fitting = dataclasses.replace(settings, size=side)
     notice, planned = job.perform(dataclasses.replace(large, settings=fitting))
     assert notice.text == "L-BFGS remembers 3 steps, for which there is memory"

@@ -131,7 +131,7 @@ def test_the_spans_cover_the_length():
             assert spans[0].begin == 0 and spans[-1].end == length
             for before, after in zip(spans, spans[1:]):
                 assert before.end == after.begin and after.begin % 16 == 0
-            longest = max(block // 16 * 16, 32) + 16  # by the rounding to 16, at most
+            longest = max(block // 16 * 16, 32) + 48  # with the border, and rounded to 16
             for each in spans:
                 assert 0 < each.end - each.begin <= longest
                 assert each.low in (0, each.begin - 80) or each.begin < 80 and each.low == 0

@@ -329,4 +329,4 @@ def repeat(context, given):
     outputs = choose_outputs(content, style, given.output, several=False)
     settings, task, model = apply.repeat(given.from_image, paths, *outputs)
     check_outputs(outputs, [task.inputs])
-    return settings, [dataclasses.replace(task, inputs=read_stream(task.inputs))], model
+    return settings, [dataclasses.replace(task, inputs=read_stream(task.inputs, settings))], model

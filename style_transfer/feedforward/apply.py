@@ -119,7 +119,8 @@ class Painter:
         """Load the pictures of a task; the styles and masks that all share are read once."""
         read = load_pictures(inputs, self.settings, self.read)
         kept = zip((*inputs.styles, *inputs.style_masks), (*read.styles, *read.style_masks))
-        self.shared = {(path, read.content.profile): each for path, each in kept}
+        profile = read.content.profile
+        self.shared = {(path, profile): each for path, each in kept if not is_read(path)}
         return read
 
     def read(self, path, *, keeps=False, profile=None):

@@ -81,7 +81,7 @@ def test_too_little_memory_is_said_before_it_is_taken(place):
     folder, inputs = place
     huge = ("--size", "8192", "--enlarge", "--weights", "random", "--memory", "2GB")
     outcome = call(folder, *inputs, *huge, timeout=30)
-    refused(outcome, "--size", "GB of memory", "2.0 GB are free")
+    refused(outcome, "--size", "GB of memory", "2.0 GB are given")
 
 
 def test_a_broken_clock_disturbs_nothing(place):

@@ -152,11 +152,12 @@ def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
     assert page.evaluate("epochs.value") == str(LONG["epochs"])  # the form has its settings
     assert page.evaluate("document.querySelectorAll('.tile').length") == 2
     page.wait_until(f"{STATE} == 'finished'")
-    assert page.evaluate(f"{SHOWN}.naturalWidth") == 64
+    page.wait_until(f"{SHOWN}.naturalWidth == 64")
 
 
 def test_stop_keeps_the_picture_and_go_on_finishes_it(page, server):
-    choose(page, server, **LONG)
+    longer = LONG | {"epochs": 30}
+    choose(page, server, **longer)
     identity = predict(page)
     page.wait_until(UNDER_WAY)
     page.click("[data-action=stop]")
@@ -165,7 +166,7 @@ def test_stop_keeps_the_picture_and_go_on_finishes_it(page, server):
     assert "Stopped after epoch" in page.evaluate("easel.textContent")
     page.click("[data-action=resume]")
     page.wait_until(f"{STATE} == 'finished'")
-    assert server.look(identity)["frame"] == LONG["epochs"]
+    assert server.look(identity)["frame"] == longer["epochs"]
 
 
 def test_instant_first_then_painted_from_there(page, server):

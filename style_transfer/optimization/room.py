@@ -13,9 +13,9 @@ from style_transfer.validation import parse_memory
 #: Sides of blocks in pixels, the largest that fits is taken. The first takes 2.1 times the pixels
 #: of the picture with its margins of 80, the last 12 times.
 BLOCKS = (1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
-#: The history shrinks before the blocks are smaller than the first; only then they do. An evaluation
-#: in blocks of 512 px takes twice as long as that of the whole, of 256 px three times; with 10 pairs
-#: instead of 20 there are some percent more steps.
+#: The history shrinks before the blocks are smaller than the first; only then they do. Blocks of
+#: 512 px take twice the time of the whole, of 256 px three times; with 10 pairs instead of 20 there
+#: are some percent more steps.
 LEAST = (512, 256, BLOCKS[-1])
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
 #: Bytes of the graphs for blocks, and of what oneDNN keeps for other precisions than float32. From

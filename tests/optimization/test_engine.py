@@ -120,6 +120,9 @@ def test_only_what_the_steps_depend_on_asks_for_another_engine(network):
         "style_space": "raw",
         "transform": "wct",
         "strength": "0.5",
+        "memory": "2GB",
+        "bit_depth": "16",
+        "profile": "keep",
     }
     plain = Settings(optimizer="adam")
     for name, field in FIELDS.items():

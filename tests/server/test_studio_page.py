@@ -156,7 +156,7 @@ def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
 
 
 def test_stop_keeps_the_picture_and_go_on_finishes_it(page, server):
-    longer = LONG | {"epochs": 150}
+    longer = LONG | {"epochs": 60}
     choose(page, server, **longer)
     identity = predict(page)
     page.wait_until(UNDER_WAY)

@@ -60,6 +60,7 @@ USED = (
     "pooling",
     "preprocessing",
     "border",
+    "precision",
 )
 
 
@@ -214,6 +215,8 @@ def check(given):
     for name, wanted in (("style", "picture file"), ("photos", "folder of photos")):
         if not (getattr(given, name) or (name == "style" and given.styles)):
             raise click.UsageError(f"--{name} is missing; name a {wanted}.")
+    if given.precision == "float16":
+        raise click.UsageError("--precision float16 cannot be trained in; take bfloat16")
     if given.add and (given.arch != ARCHITECTURES[0] or given.start in (None, NONE)):
         raise click.UsageError("--add wants --from FILE, a network that was trained for some")
 

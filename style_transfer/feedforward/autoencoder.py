@@ -63,10 +63,11 @@ class CropEdges(keras.layers.Layer):
         return image[:, EDGE : EDGE + height, EDGE : EDGE + width]
 
 
-def build_network(*, skips):
+def build_network(policy="float32", *, skips):
     """Build the network; its decoder gives back pictures already.
 
     Args:
+        policy: what encoder and decoder compute in, see `trunk.build_trunk`.
         skips: whether it has skip connections.
 
     Returns:
@@ -77,7 +78,9 @@ def build_network(*, skips):
     architecture = network.architecture
     image = keras.Input((None, None, 3), name="image")
     moments = keras.Input((2, prediction.count_channels()), name="moments")
-    encoder = functions.build_model((*SKIPS, LEVEL), architecture)
+    encoder = functions.build_model(
+        (*SKIPS, LEVEL), architecture, precision=policy.removeprefix("mixed_")
+    )
     network.assign(encoder)
     features = encoder(MirrorEdges(name="mirror")(image))
 
@@ -93,7 +96,7 @@ def build_network(*, skips):
         skip = convolve(transform(layer), channels // NARROW, f"narrow_{layer}", "he_normal")
         return hidden + convolve(skip, channels, f"skip_{layer}", "zeros")
 
-    result = decode(transform(LEVEL), LEVEL, architecture, join=join, prefix=PREFIX)
+    result = decode(transform(LEVEL), LEVEL, architecture, join=join, prefix=PREFIX, policy=policy)
     result = CropEdges(name="crop")([result, image])
     model = keras.Model([image, moments], result, name="autoencoder" if skips else "adain")
     for name, pair in decoders.load().levels[LEVEL].items():

@@ -27,21 +27,25 @@ def build_decoder(level, architecture=VGG19):
     return keras.Model(features, decode(features, level, architecture), name=f"decoder_of_{level}")
 
 
-def decode(hidden, level, architecture, *, join=lambda hidden, layer: hidden, prefix=""):
+def decode(
+    hidden, level, architecture, *, join=lambda hidden, layer: hidden, prefix="", policy="float32"
+):
     """Turn features into an image, see `build_decoder`.
 
     Args:
         prefix: of the names of the layers.
         join: function from features and the name of a layer, whose features they are to become
             like, to the features to go on with.
+        policy: what all convolutions but the last compute in, see `trunk.build_trunk`.
     """
     names = architecture.layers
     for name, channels in architecture.mirrored(level):
         hidden = ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
-        own = {"activation": None if name == names[0] else "relu", "name": f"{prefix}{name}"}
-        hidden = keras.layers.Conv2D(channels, 3, **own)(hidden)
+        own = {"activation": "relu", "dtype": policy} if name != names[0] else {}
+        hidden = keras.layers.Conv2D(channels, 3, name=f"{prefix}{name}", **own)(hidden)
         if architecture.begins_block(name):
-            hidden = keras.layers.UpSampling2D(2, name=f"{prefix}{name}_upsampling")(hidden)
+            enlarge = keras.layers.UpSampling2D(2, name=f"{prefix}{name}_upsampling", dtype=policy)
+            hidden = enlarge(hidden)
         elif name != names[0]:
             hidden = join(hidden, names[names.index(name) - 1])
     return hidden

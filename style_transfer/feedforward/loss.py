@@ -29,11 +29,12 @@ class Loss:
         network: `networks.weights.Weights` of the network that sees.
         settings: a `Settings`.
         styles: the pictures, each (1, height, width, 3); one is looked at after the other.
+        precision: what the network computes in.
     """
 
-    def __init__(self, network, settings, styles):
-        self.settings = settings
-        self.model = build_network(network, settings, "float32")
+    def __init__(self, network, settings, styles, precision="float32"):
+        self.settings, self.precision = settings, precision
+        self.model = build_network(network, settings, precision)
         self.lifts = choose_lifts(network, settings)
         self.weights = np.float32(settings.loss_weights)
         self.styles = self.describe(styles)

@@ -107,12 +107,12 @@ def build_predictor():
     return keras.Model(moments, shares, name="predictor")
 
 
-def build_network():
+def build_network(policy="float32"):
     """Build both: a model from [images, moments of paintings] to images, see `trunk`."""
     image = keras.Input((None, None, 3), name="image")
     predictor = build_predictor()
     moments = keras.Input(predictor.input_shape[1:], name="moments")
-    result = trunk.build_trunk(ARCHETYPES)([image, predictor(moments)])
+    result = trunk.build_trunk(ARCHETYPES, policy)([image, predictor(moments)])
     return keras.Model([image, moments], result, name="google")
 
 

@@ -17,10 +17,12 @@ from style_transfer.feedforward import (
 from style_transfer.feedforward.critic import Critic
 from style_transfer.feedforward.loss import Loss
 from style_transfer.feedforward.train import BATCH, CROP, SHORTER_SIDE
+from style_transfer.optimization.device import choose_precision
 from style_transfer.pictures import images
 
 VARIATIONS, GALLERY = 20, 600  # of each painting; of all of them, at most
 NORMS = ("_norm/scale", "_norm/shift")
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' names, by precision
 
 
 def build_trainer(task, material, settings, saved):
@@ -35,11 +37,12 @@ def build_trainer(task, material, settings, saved):
         checkpoint.CheckpointError: what was saved is not of such a training.
     """
     keras.utils.set_random_seed(settings.seed)
+    precision = choose_precision(settings)
     side = round(settings.size * settings.style_scale)
     paintings = [resize(each, side) for each in material.styles]
     build = build_for_any if task.arch in style_file.FOR_ANY else build_for_some
-    network, styles, pictures = build(task, material, settings, paintings)
-    loss = Loss(material.network, settings, pictures)
+    network, styles, pictures = build(task, material, settings, paintings, POLICIES[precision])
+    loss = Loss(material.network, settings, pictures, precision)
     sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
     photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
     held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
@@ -68,7 +71,7 @@ def resize(picture, side):
     return images.to_tensor(picture, images.fitted_size(picture.pixels.size, side))
 
 
-def build_for_some(task, material, settings, paintings):
+def build_for_some(task, material, settings, paintings, policy):
     """Build a network that has a scale and a shift for each painting.
 
     Returns:
@@ -76,7 +79,7 @@ def build_for_some(task, material, settings, paintings):
     """
     known = len(material.start.names) if task.add else 0
     count = known + len(paintings)
-    network = trunk.build_trunk(count)
+    network = trunk.build_trunk(count, policy)
     if material.start:
         mixture = mix_start(material.start, paintings)
         if task.add:
@@ -86,9 +89,9 @@ def build_for_some(task, material, settings, paintings):
     return network, lambda: np.eye(count, dtype=np.float32)[known:], paintings
 
 
-def build_for_any(task, material, settings, paintings):
+def build_for_any(task, material, settings, paintings, policy):
     """Build a network that a painting is described to, see `build_for_some`."""
-    network, moments = trained.build(task.arch, 0), []
+    network, moments = trained.build(task.arch, 0, policy), []
 
     def look():
         for each in list_variations(paintings, settings.seed):

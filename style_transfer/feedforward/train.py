@@ -158,7 +158,12 @@ def make_record(task, material):
     training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
     training |= {"arch": task.arch, "add": task.add, "critic": task.critic}
     training |= {"from": material.start and material.start.sha256}
-    computed = {"device": "", "precision": "float32", "command": "train", "training": training}
+    computed = {
+        "device": "",
+        "precision": task.settings.precision,
+        "command": "train",
+        "training": training,
+    }
     terms = ["content", "style", "total_variation", *["critic"] * bool(task.critic), "validation"]
     return records.make_record(
         task.settings, inputs, material.network, size, terms=terms, **computed
@@ -218,6 +223,7 @@ def train(run, task, settings, material, began, should_stop):
         settings = fit(settings, 60 * task.minutes - (time.monotonic() - began), seconds)
         run.record["settings"] = dataclasses.asdict(settings)
         trainer.reschedule(settings)
+    run.record["precision"] = trainer.loss.precision
     run.save_record(finished=False)
     run.image = trainer.image
     yield describe_plan(run, trainer, material, seconds)
@@ -244,7 +250,7 @@ def describe_plan(run, trainer, material, seconds):
     return Planned(
         network=f"trained by {material.network.name}",
         size=(CROP, CROP),
-        precision="float32",
+        precision=run.record["precision"],
         device=f"{len(material.paths)} photos",
         settings=trainer.settings,
         terms=tuple(run.record["terms"]),

@@ -28,11 +28,15 @@ BUILDERS = {
 MULTIPLE = 4  # of the sides that the networks can take
 
 
-def build(arch, count):
-    """Build a network of an architecture; one that is for some styles, for so many."""
+def build(arch, count, policy="float32"):
+    """Build a network of an architecture; one that is for some styles, for so many.
+
+    Args:
+        policy: what it computes in, see `trunk.build_trunk`.
+    """
     if arch == models.MULTISTYLE:
         return google.build_transfer_network(google.MULTISTYLE)
-    return BUILDERS[arch]() if arch in BUILDERS else trunk.build_trunk(count)
+    return BUILDERS[arch](policy) if arch in BUILDERS else trunk.build_trunk(count, policy)
 
 
 class Network:

@@ -67,11 +67,13 @@ def double(features, axis):
     return ops.reshape(ops.stack(pair, axis=axis + 1), shape)
 
 
-def build_trunk(styles):
+def build_trunk(styles, policy="float32"):
     """Build the network, with weights drawn at random.
 
     Args:
         styles: how many it can paint.
+        policy: Keras' name for what the convolutions compute in, as `mixed_bfloat16`; all but the
+            first and the last, where a color would lose half of its 256 levels.
 
     Returns:
         A Keras model from [images (batch, height, width, 3), sRGB in [0, 1], sides multiples of
@@ -80,12 +82,12 @@ def build_trunk(styles):
     image = keras.Input((None, None, 3), name="image")
     mixture = keras.Input((styles,), name="mixture")
 
-    def block(hidden, channels, name, *, size=3, stride=1, activate=True):
-        hidden = convolve(hidden, channels, name, size=size, stride=stride)
+    def block(hidden, channels, name, *, activate=True, **kind):
+        hidden = convolve(hidden, channels, name, **{"size": 3, "dtype": policy} | kind)
         hidden = ConditionalInstanceNormalization(name=f"{name}_norm")([hidden, mixture])
         return ops.relu(hidden) if activate else hidden
 
-    hidden = block(image - 0.5, STEM, "stem", size=5, stride=2)
+    hidden = block(image - 0.5, STEM, "stem", size=5, stride=2, dtype="float32")
     hidden = block(hidden, WIDTH, "contract", stride=2)
     for number in range(1, BLOCKS + 1):
         inner = block(hidden, WIDTH, f"residual{number}_conv1")
@@ -97,11 +99,9 @@ def build_trunk(styles):
     return keras.Model([image, mixture], result, name="trunk")
 
 
-def convolve(hidden, channels, name, *, size, stride=1):
+def convolve(hidden, channels, name, *, size, stride=1, dtype="float32"):
     """Convolve features that go on beyond their edges, mirrored."""
     edge = size // 2
     hidden = ops.pad(hidden, ((0, 0), (edge, edge), (edge, edge), (0, 0)), mode="reflect")
-    layer = keras.layers.Conv2D(
-        channels, size, strides=stride, kernel_initializer="he_normal", name=name
-    )
-    return layer(hidden)
+    kind = {"strides": stride, "kernel_initializer": "he_normal", "dtype": dtype}
+    return keras.layers.Conv2D(channels, size, name=name, **kind)(hidden)

@@ -151,6 +151,7 @@ def test_a_training_is_no_run_of_painting(studio):
     ("flags", "words"),
     [
         ((), ("--style is missing",)),
+        ((*FLAGS, "--precision", "float16"), ("--precision float16", "bfloat16")),
         (("-s", "day.png"), ("--photos is missing",)),
         (("-s", "day.png", "--photos", "nowhere"), ("nowhere", "is no folder")),
         (("-s", "none.png", "--photos", "photos"), ("none.png",)),

@@ -40,23 +40,22 @@ def narrow(monkeypatch):
         monkeypatch.setattr(trunk, name, value)
 
 
-def build_loss(count, settings=SETTINGS):
+def build_loss(count, settings=SETTINGS, precision="float32"):
     generator = np.random.default_rng(1)
     styles = [generator.random((1, 48, 64, 3), np.float32) ** (1 + n) for n in range(count)]
-    return Loss(weights.draw(0, SMALL_VGG19), settings, styles), styles
+    return Loss(weights.draw(0, SMALL_VGG19), settings, styles, precision), styles
 
 
-def build_trainer(saved=None, settings=SETTINGS, count=2, weight=0.0):
+def build_trainer(saved=None, settings=SETTINGS, count=2, weight=0.0, precision="float32"):
     keras.utils.set_random_seed(0)
-    loss, paintings = build_loss(count)
+    loss, paintings = build_loss(count, precision=precision)
     widths = {"block1_conv1": SMALL_VGG19.widths[0], "block3_conv1": SMALL_VGG19.widths[2]}
     critic = Critic(weight, widths, paintings) if weight else None
     photos = Photos()
     styles = np.eye(count, dtype=np.float32)
     lesson = training.Lesson(photos, photos.batch(1000), photos.batch(1001)[:1], styles, count)
-    return training.Trainer(
-        trunk.build_trunk(count), loss, lesson, settings, critic=critic, saved=saved
-    )
+    network = trunk.build_trunk(count, start.POLICIES[precision])
+    return training.Trainer(network, loss, lesson, settings, critic=critic, saved=saved)
 
 
 def losses_of_painting(photo, image, style, settings=SETTINGS):
@@ -126,6 +125,19 @@ def test_it_learns(narrow):
     assert first == pytest.approx(before, rel=1e-5)
     assert after < 0.6 * before
     assert trainer.best_validation == pytest.approx(after, rel=1e-6)
+
+
+def test_in_bfloat16_it_learns_the_same(narrow):
+    settings = dataclasses.replace(SETTINGS, epochs=1, steps=40, learning_rate=0.01)
+    found = {}
+    for precision in start.POLICIES:
+        trainer = build_trainer(settings=settings, count=1, precision=precision)
+        found[precision] = np.concatenate([each.losses for each in trainer.run()])[:, -1]
+        assert {str(each.dtype) for each in trainer.network.weights} == {"float32"}
+    exact, rounded = found.values()
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(rounded[[0, -1]], exact[[0, -1]], rtol=0.05)
+    assert rounded[-1] < 0.7 * rounded[0]
 
 
 def test_the_iterates_count_steps_and_epochs(narrow):

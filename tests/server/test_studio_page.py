@@ -159,7 +159,7 @@ def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
 def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
     choose(page, server, **LONG | {"epochs": 3000})  # not done before the press, on any machine
     identity = predict(page)
-    page.wait_until(UNDER_WAY)
+    page.wait_until(f"{UNDER_WAY} && {SHOWN}.naturalWidth == 64")  # moves the button, too
     page.click("[data-action=stop]")
     page.wait_until(f"{STATE} == 'stopped'")
     page.wait_until(f"{SHOWN}.naturalWidth == 64")

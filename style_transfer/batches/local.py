@@ -44,7 +44,7 @@ class Batch:
             if records.is_finished(job.folder):
                 yield JobSkipped(entry.label)
                 return
-            job = jobs.resume(job.folder, animations=job.animations)
+            job = jobs.resume(job.folder, extras=job.extras)
         yield from jobs.perform(job, self.engines, should_stop=should_stop, downloading=downloading)
         if records.is_finished(job.folder):
             # Those of many runs would fill the disk.

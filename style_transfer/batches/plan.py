@@ -75,7 +75,7 @@ def expand(paths):
     return tuple(found)
 
 
-def sweep(contents, styles, init, settings, values, folder, animations=()):
+def sweep(contents, styles, init, settings, values, folder, extras=()):
     """List the runs of a sweep.
 
     Args:
@@ -84,7 +84,7 @@ def sweep(contents, styles, init, settings, values, folder, animations=()):
         settings: those that are not varied.
         values: from name of a setting to its values.
         folder: of the sweep.
-        animations: of each job.
+        extras: of each job.
 
     Returns:
         A `Sheet`.
@@ -103,7 +103,7 @@ def sweep(contents, styles, init, settings, values, folder, animations=()):
         changes = {axis.name: value for axis, value in chosen if axis.name}
         inputs = Inputs(combination[0], (combination[1],), init=init)
         place = folder / ("_".join(texts).replace(" ", "-") or "run")
-        job = Job(inputs, dataclasses.replace(settings, **changes), place, animations)
+        job = Job(inputs, dataclasses.replace(settings, **changes), place, extras)
         entries.append(Entry(", ".join(texts), job, *divmod(number, len(columns))))
     check_names(entries)
     return Sheet(rows, columns, entries)
@@ -120,7 +120,7 @@ def combine_labels(axes):
     return [", ".join(texts) for texts in itertools.product(*labels)]
 
 
-def batch(contents, inputs, settings, folder, animations=()):
+def batch(contents, inputs, settings, folder, extras=()):
     """List the runs of several contents with the same settings, each in a folder of its own.
 
     Args:
@@ -135,7 +135,7 @@ def batch(contents, inputs, settings, folder, animations=()):
     for content in contents:
         stem = Path(content).stem
         its_inputs = dataclasses.replace(inputs, content=content)
-        entries.append(Entry(stem, Job(its_inputs, settings, folder / stem, animations)))
+        entries.append(Entry(stem, Job(its_inputs, settings, folder / stem, extras)))
     check_names(entries)
     return entries
 

@@ -92,7 +92,7 @@ def result_options():
             "--output",
             section=COMMON,
             metavar="PATH",
-            help="A .png file, or a folder; - is standard output.  [default: "
+            help="A .png or .tif file, or a folder; - is standard output.  [default: "
             "data/output/<content>-<style>-instant.png]",
         ),
         Option(
@@ -161,6 +161,8 @@ def prepare_sheet(given, settings, tasks, model):
         raise click.UsageError("--sheet shows one --content in all styles of a --model, as a file")
     if settings.blend:
         raise click.UsageError("--sheet shows all styles; leave out --style-index and --blend")
+    if tasks[0].output.suffix.lower() != SUFFIX:
+        raise click.UsageError(f"--sheet is a PNG; name a {SUFFIX} file with --output")
     if tasks[0].output.exists() and not given.overwrite:
         remedy = "choose another --output, or add --overwrite"
         raise files.FileError(tasks[0].output, "is there already", remedy)
@@ -264,6 +266,7 @@ def choose_outputs(contents, style, output, several):
         output: what the user named, or None.
         several: whether a folder is wanted, be it for a single picture.
     """
+    from style_transfer.pictures.images import SUFFIXES
     from style_transfer.runs.folder import OUTPUT, choose_free
 
     if output == STREAM:
@@ -271,7 +274,7 @@ def choose_outputs(contents, style, output, several):
     names = ["stdin" if each == STREAM else Path(each).stem for each in contents]
     if several:
         folder = Path(output or OUTPUT / f"instant-{style}")
-        is_picture = output and folder.suffix.lower() == SUFFIX and not is_folder(output)
+        is_picture = output and folder.suffix.lower() in SUFFIXES and not is_folder(output)
         if is_picture or folder.is_file():
             raise click.UsageError(f"--output: {folder} is a file; name a folder for several")
         return [folder / f"{name}{SUFFIX}" for name in names]
@@ -280,8 +283,11 @@ def choose_outputs(contents, style, output, several):
     path = Path(output)
     if is_folder(output) or not path.suffix:
         return [path / f"{names[0]}-{style}{SUFFIX}"]
-    if path.suffix.lower() != SUFFIX:
-        raise click.UsageError(f"--output: {path} is no PNG; name a {SUFFIX} file or a folder")
+    if path.suffix.lower() not in SUFFIXES:
+        kinds = " or ".join(SUFFIXES[:2])
+        raise click.UsageError(
+            f"--output: {path} is no PNG or TIFF; name a {kinds} file or a folder"
+        )
     return [path]
 
 

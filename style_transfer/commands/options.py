@@ -219,9 +219,18 @@ def text(value):
     return " ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in several)
 
 
-def animation_options():
-    """Make the options that ask for animations besides the GIF."""
+EXTRAS = ("tiff", "webp", "mp4")
+
+
+def extra_options():
+    """Make the options that ask for more than a PNG and a GIF."""
     return [
+        Option(
+            "--tiff",
+            section=RUN,
+            is_flag=True,
+            help="Write result.tif too, of as many bits as result.png.",
+        ),
         Option(
             "--webp",
             section=RUN,

@@ -11,11 +11,12 @@ import click
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
+    EXTRAS,
     RUN,
     Command,
     Option,
-    animation_options,
     explicit,
+    extra_options,
     file_options,
     fit_recipe,
     make_settings,
@@ -136,7 +137,7 @@ def run_options():
         *file_options(),
         *setting_options(),
         *run_options(),
-        *animation_options(),
+        *extra_options(),
         *message_options(),
     ],
 )
@@ -154,7 +155,7 @@ def command(context, **options):
     # From here on things take time, be it the import of Pillow: say so first.
     console.status(LOADING)
     job_options = {
-        "animations": tuple(name for name in ("webp", "mp4") if options[name]),
+        "extras": tuple(name for name in EXTRAS if options[name]),
         "progress": console.show_share,
         "deadline": began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None,
     }
@@ -224,7 +225,7 @@ def repaint(given, settings, job_options, console):
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content file")
     folder = Path(given.output or plan.batch_folder(inputs))
-    entries = plan.batch(contents, inputs, settings, folder, job_options["animations"])
+    entries = plan.batch(contents, inputs, settings, folder, job_options["extras"])
     batch = local.Batch(entries, overwrite=given.overwrite)
     local.check_failures(play(batch.perform, console), len(entries))
 

@@ -7,10 +7,11 @@ import click
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
+    EXTRAS,
     RUN,
     Command,
     Option,
-    animation_options,
+    extra_options,
     file_options,
     fit_recipe,
     make_settings,
@@ -74,14 +75,15 @@ def own_options():
         *own_options(),
         *file_options(),
         *setting_options(several=True, without=("blend", "keep_alpha")),
-        *animation_options(),
+        *extra_options(),
         *message_options(),
     ],
 )
 @click.pass_context
-def command(context, content, style, output, overwrite, quiet, verbose, webp, mp4, **options):
+def command(context, content, style, output, overwrite, quiet, verbose, **options):
     """Run all combinations that the options mean, and draw their sheet."""
     console = Console(quiet=quiet, verbose=verbose)
+    wanted = {name: options.pop(name) for name in EXTRAS}
     for flag, value in (("--content", content), ("--style", style)):
         if not value:
             raise click.UsageError(f"{flag} is missing; name a picture file.")
@@ -92,9 +94,9 @@ def command(context, content, style, output, overwrite, quiet, verbose, webp, mp
     settings = make_settings(fixed)
     contents, styles = plan.expand(content), plan.expand(style)
     folder = Path(output or plan.sweep_folder(contents, styles))
-    animations = tuple(name for name, wanted in (("webp", webp), ("mp4", mp4)) if wanted)
+    extras = tuple(name for name in EXTRAS if wanted[name])
     init = settings.init if settings.init not in STARTS else None
-    sheet = plan.sweep(contents, styles, init, settings, several, folder, animations)
+    sheet = plan.sweep(contents, styles, init, settings, several, folder, extras)
     batch = local.Batch(sheet.entries, overwrite=overwrite)
     failures = play(batch.perform, console)
     with console.silence():

@@ -32,7 +32,7 @@ class Task:
 
     Attributes:
         inputs: paths of the pictures; an `images.Picture` in place of a path is taken as it is.
-        output: path of the PNG; None: its bytes go into the event.
+        output: path of the PNG or TIFF; None: the bytes of a PNG go into the event.
         record: of a picture that was made from the same inputs, or None.
     """
 
@@ -133,7 +133,8 @@ class Painter:
     def write(self, task, image, photo, record):
         """Write a picture, where it is to be a file; return its bytes."""
         options = profiles.describe_result(photo, self.settings)
-        data = images.encode_png(image, texts=records.texts(record), **options)
+        suffix = task.output.suffix if task.output else images.SUFFIXES[0]
+        data = images.encode(image, suffix, texts=records.texts(record), **options)
         if task.output:
             task.output.parent.mkdir(parents=True, exist_ok=True)
             files.write(task.output, data)

@@ -50,7 +50,7 @@ class Job:
         inputs: paths of the pictures.
         settings: what determines the picture.
         folder: where the run goes; None: only plan it.
-        animations: what is wanted besides the GIF: `webp`, `mp4`.
+        extras: what is wanted besides the result and the GIF: `tiff`, `webp`, `mp4`.
         deadline: by `time.monotonic()`, or None.
         record: of a run with the same inputs and weights, or None.
         weights: what `weights.load` takes, where that differs from the setting.
@@ -61,7 +61,7 @@ class Job:
     inputs: Inputs
     settings: Settings
     folder: Path | None
-    animations: tuple = ()
+    extras: tuple = ()
     deadline: float | None = None
     record: dict | None = None
     weights: str | None = None
@@ -209,23 +209,23 @@ def complete(run, transfer, prepared, job, should_stop):
         yield from map(Notice, iterate.notices)
     yield Saving()
     options = profiles.describe_result(prepared.pictures.content, prepared.settings)
-    run.save_result(finished=transfer.is_finished, **options)
-    report(run, prepared.pictures, job.animations)
+    run.save_result(finished=transfer.is_finished, as_tiff="tiff" in job.extras, **options)
+    report(run, prepared.pictures, job.extras)
     if run.taken_back:
         steps = "step" if run.taken_back == 1 else "steps"
         yield Notice(f"{run.taken_back} {steps} raised the loss beyond reason; taken back")
     yield Saved(run.folder, run.path("result.png"), transfer.is_finished, run.steps_done)
 
 
-def report(run, pictures, animations):
+def report(run, pictures, extras):
     """Write what shows how the result came about."""
     from style_transfer.reports import animation, curves, page
 
     curves.save_png(run.losses, run.path("losses.png"))
     animation.save_gif(run.frames, run.path("progress.gif"))
-    if "webp" in animations:
+    if "webp" in extras:
         animation.save_webp(run.frames, run.path("progress.webp"))
-    if "mp4" in animations:
+    if "mp4" in extras:
         animation.save_mp4(run.frames, run.path("progress.mp4"))
     shown = {"content": pictures.content.pixels, "style": pictures.styles[0].pixels}
     page.write_report(run.folder, pictures=shown)
@@ -278,7 +278,7 @@ def resume(folder, given=None, **options):
     Args:
         folder: a `Path`.
         given: settings by name that the user gave; only more epochs are allowed to differ.
-        options: `animations` and `deadline` of the job.
+        options: `extras` and `deadline` of the job.
 
     Raises:
         files.FileError: the folder holds no run that can be continued.
@@ -320,7 +320,7 @@ def repeat(image, given, **options):
     Args:
         image: path of a `result.png`.
         given: paths by role, `weights` among them, that the user names instead of the record's.
-        options: `animations` and `deadline` of the job; its folder is still to be chosen.
+        options: `extras` and `deadline` of the job; its folder is still to be chosen.
 
     Raises:
         files.FileError: the picture has no record, or names files that it has no business with.

@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 
-from PIL import PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB, RGBA = 2, 6  # types of color
@@ -26,6 +26,11 @@ def to_samples(tensor, bits):
         raise ValueError("the image holds values that are not finite")
     kind = {8: np.uint8, 16: np.uint16}[bits]
     return np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
+
+
+def fit_alpha(alpha, tensor):
+    """Return an opacity, a Pillow image of mode L, of the size of an image."""
+    return alpha.resize(tensor.shape[2:0:-1], Image.Resampling.LANCZOS)
 
 
 def encode_png(tensor, info, *, alpha=None, profile=None, dpi=None):

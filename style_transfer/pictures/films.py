@@ -13,7 +13,7 @@ from PIL import Image
 
 from style_transfer import files, film_settings
 from style_transfer.errors import SettingsError
-from style_transfer.pictures import images
+from style_transfer.pictures import decoding, images
 
 REMEDY = "give a film (MP4, MOV, MKV, WebM, AVI, …), a GIF, or a folder of pictures"
 RATE = 25  # pictures a second, of a folder
@@ -127,7 +127,7 @@ class Animation(Film):
         for index, time in enumerate(self.times):
             try:
                 image.seek(index)
-                picture = images.on_white(images.eight_bits(image.copy()))
+                picture = decoding.on_white(decoding.eight_bits(image.copy()))
             except Exception:  # Pillow's plug-ins raise all kinds of errors for a damaged file
                 return
             yield time, lambda picture=picture: picture

@@ -1,4 +1,4 @@
-"""Picture files to tensors and back: upright, sRGB, opaque, 8 bits, within limits."""
+"""Picture files to tensors and back: upright, sRGB, opaque, within limits."""
 
 import contextlib
 import io
@@ -8,30 +8,21 @@ import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from style_transfer import files
 from style_transfer.method.architecture import MIN_SIDE
-from style_transfer.pictures import deep, profiles
+from style_transfer.pictures import decoding, deep, profiles, sixteen, tiff
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF")
+SUFFIXES = (".png", ".tif", ".tiff")  # of pictures that are written
 MAX_PIXELS = 50_000_000
 FILM = re.compile(rb"(?s)....ftyp(?!avi|hei|mif)|\x1aE\xdf\xa3|RIFF....AVI ")  # its beginning
 REMEDY = f"give a picture: {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 WATCH = threading.Lock()  # held by the thread whose warnings are watched
-
-#: How to turn a picture upright, by its EXIF orientation.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -42,6 +33,7 @@ class Picture:
         path: as it was given.
         sha256: of the file.
         pixels: a Pillow image of mode RGB.
+        deep: (height, width, 3) uint16, the same with 16 bits, where the file has them, or None.
         alpha: a Pillow image of mode L, its opacity; None if all of it is opaque.
         notices: what the user should know, a line each.
         profile: the bytes of the ICC profile that its colors are meant in; None: sRGB.
@@ -55,6 +47,7 @@ class Picture:
     alpha: Image.Image | None = None
     profile: bytes | None = None
     dpi: tuple[float, float] | None = None
+    deep: Any = None
 
 
 def load(path, **colors):
@@ -86,14 +79,14 @@ def read(path, data, *, keeps=False, profile=None):
         image = open_header(path, data)
         if keeps:
             profile = profiles.find_own(image)
-        dpi = image.info.get("dpi") if keeps else None
-        rgb, alpha = decode(path, image, notices, profile)
+        dpi = profiles.find_resolution(image) if keeps else None
+        rgb, alpha, samples = decode(path, image, notices, profile, data)
         if is_animated(image):
             notices.append("animated, or of several pages; its first frame is used")
     if any(issubclass(each, UserWarning) for each in categories):
         notices.append("part of its metadata is damaged; that part is ignored")
     lines = (f"{files.printable(path)}: {notice}" for notice in notices)
-    return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha, profile, dpi)
+    return Picture(str(path), files.sha256(data), rgb, tuple(lines), alpha, profile, dpi, samples)
 
 
 @contextlib.contextmanager
@@ -135,18 +128,20 @@ def expand(path):
 
 
 def read_text(path, key):
-    """Return a text entry of a PNG; raise FileError if the file is none, or has no such entry."""
+    """Return a text entry of a PNG or TIFF; raise FileError if it is none, or has none such."""
     return find_text(path, files.read(path, remedy="give a result.png of this program"), key)
 
 
 def find_text(path, data, key):
-    """Return a text entry of the bytes of a PNG that is called `path`; raise as `read_text`."""
+    """Return a text entry of the bytes of a picture that is called `path`, as `read_text`."""
     try:
-        image = Image.open(io.BytesIO(data), formats=("PNG",))
+        image = Image.open(io.BytesIO(data), formats=("PNG", "TIFF"))
+        if image.format == "TIFF":
+            return image.tag_v2[tiff.TAGS[key][0]]
         image.load()  # the entry may come after the pixels
         return image.text[key]
     except Exception:  # as of `open_header`, and KeyError
-        reason = "is no PNG with a record of settings"
+        reason = "is no PNG or TIFF with a record of settings"
         raise files.FileError(path, reason, "give a result.png of this program") from None
 
 
@@ -209,69 +204,16 @@ def is_animated(image):
         return True
 
 
-def decode(path, image, notices, profile=None):
-    """Turn an opened Pillow image into an upright, opaque RGB one, and its opacity or None.
+def decode(path, image, notices, profile=None, data=None):
+    """Return `decoding.decode` of an opened Pillow image; raise FileError if it is damaged.
 
     What is worth telling is appended to `notices`; `profile`: see `read`.
     """
     try:
-        image.load()
-        image = upright(image, notices)
-        image = eight_bits(image)
-        image = profiles.convert(image, notices, profile)
-        alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-        return on_white(image), alpha
+        return decoding.decode(image, notices, profile, data)
     except Exception as error:  # as above: whatever the file's damage makes a decoder raise
         reason = f"is damaged or of an unsupported kind ({str(error) or type(error).__name__})"
         raise files.FileError(path, reason, "save it again as PNG or JPEG") from None
-
-
-def upright(image, notices):
-    """Turn the picture as its EXIF orientation says; one that cannot be read is ignored.
-
-    Not by Pillow's `exif_transpose`, which also rewrites the EXIF block, and so leaves the
-    picture lying on its side if anything else in the block is odd.
-    """
-    try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # a broken EXIF block raises anything from struct.error to TypeError
-        notices.append("its EXIF block is damaged; if it lies on its side, turn it first")
-        return image
-    return image if turn is None else image.transpose(turn)
-
-
-def eight_bits(image):
-    """Give L, LA, RGB, RGBA or CMYK: expand palettes and transparent colors, scale 16 bits."""
-    if image.mode.startswith("I;16"):
-        return scale_16_bits(image)
-    if image.mode in ("I", "F"):
-        raise ValueError(f"{'32-bit' if image.mode == 'I' else 'floating-point'} pixels")
-    mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
-    if image.has_transparency_data:
-        mode = "LA" if mode in ("L", "LA") else "RGBA"
-    return image if image.mode == mode else image.convert(mode)
-
-
-def scale_16_bits(image):
-    """Scale 16-bit gray to 8 bits, where Pillow would clip; keep transparency and profile."""
-    import numpy as np  # slow to import, and seldom needed before TensorFlow is there
-
-    values = np.asarray(image)
-    gray = Image.fromarray(np.rint(values / np.float32(257)).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if transparent is not None:
-        gray.putalpha(Image.fromarray(np.uint8(255) * (values != transparent)))
-    gray.info["icc_profile"] = image.info.get("icc_profile")
-    return gray
-
-
-def on_white(image):
-    """Lay a picture with transparency on white; give RGB."""
-    if image.mode not in ("LA", "RGBA"):
-        return image.convert("RGB")
-    image = image.convert("RGBA")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def fitted_size(size, longer_side, *, enlarge=False):
@@ -296,8 +238,10 @@ def to_tensor(picture, size):
     Returns:
         (1, height, width, 3) float32, sRGB in [0, 1].
     """
-    import numpy as np
+    import numpy as np  # slow to import, and not needed before TensorFlow is there
 
+    if picture.deep is not None:
+        return sixteen.resize(picture.deep, size)[np.newaxis]
     pixels = picture.pixels
     if pixels.size != tuple(size):
         pixels = pixels.resize(size, Image.Resampling.LANCZOS)
@@ -318,6 +262,11 @@ def save_png(path, tensor, **options):
     files.write(path, encode_png(tensor, **options))
 
 
+def encode(tensor, suffix, **options):
+    """Return an image as the bytes of a file that ends in one of `SUFFIXES`; see `encode_png`."""
+    return (encode_png if suffix.lower() == SUFFIXES[0] else tiff.encode)(tensor, **options)
+
+
 def encode_png(tensor, *, texts=None, alpha=None, bits=8, profile=None, dpi=None):
     """Return an image as the bytes of a PNG.
 
@@ -333,7 +282,7 @@ def encode_png(tensor, *, texts=None, alpha=None, bits=8, profile=None, dpi=None
     for key, text in (texts or {}).items():
         info.add_itxt(key, text)
     if alpha:
-        alpha = alpha.resize(tensor.shape[2:0:-1], Image.Resampling.LANCZOS)
+        alpha = deep.fit_alpha(alpha, tensor)
     if bits == 16:
         return deep.encode_png(tensor, info, alpha=alpha, profile=profile, dpi=dpi)
     pixels, buffer = to_pixels(tensor), io.BytesIO()

@@ -1,6 +1,7 @@
 """Color profiles (ICC): whose colors a picture's numbers are, and those numbers in another's."""
 
 import io
+import math
 
 from PIL import ImageCms
 
@@ -19,6 +20,12 @@ def find_own(image):
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None  # `convert` tells of it
     return profile if space == "RGB" else None
+
+
+def find_resolution(image):
+    """Return the dots per inch, of width and height, that an opened image brings, or None."""
+    dots = tuple(map(float, image.info.get("dpi") or ()))  # of TIFF, fractions, which may be 0 / 0
+    return dots if dots and all(0 < each < math.inf for each in dots) else None
 
 
 def open_profile(profile):

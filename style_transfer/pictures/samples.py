@@ -25,7 +25,7 @@ def load_reduced(path, shorter_side):
     """
     image = images.open_header(path, files.read(path, remedy=images.REMEDY))
     image.draft("RGB", (shorter_side, shorter_side))  # upright or not: both sides reach it
-    picture, _ = images.decode(path, image, notices=[])
+    picture, *_ = images.decode(path, image, notices=[])
     scale = shorter_side / min(picture.size)
     size = tuple(max(shorter_side, math.floor(side * scale + 0.5)) for side in picture.size)
     return picture.resize(size, RESAMPLING, reducing_gap=GAP)

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from style_transfer import files
-from style_transfer.pictures import images
+from style_transfer.pictures import images, tiff
 from style_transfer.runs import checkpoint
 from style_transfer.runs import record as records
 from style_transfer.runs.losses import Losses
 
 CHECKPOINTS = ("checkpoint.npz", "checkpoint.previous.npz")
 PICTURES = ("result.png", "progress.gif", "progress.webp", "progress.mp4", "losses.png")
-FILES = (*PICTURES, "losses.csv", "report.html", records.NAME, *CHECKPOINTS)
+TIFF = "result.tif"
+FILES = (*PICTURES, TIFF, "losses.csv", "report.html", records.NAME, *CHECKPOINTS)
 LOCK = ".lock"
 OUTPUT = Path("data/output")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -304,11 +305,12 @@ class Run:
         text = json.dumps(self.record | measured, indent=2)
         files.write_text(self.path(records.NAME), text + "\n")
 
-    def save_result(self, *, finished, **options):
+    def save_result(self, *, finished, as_tiff=False, **options):
         """Write `result.png`, which carries what made it but no time and no place; `run.json`.
 
         Args:
             finished: whether nothing is left to do.
+            as_tiff: whether to write `result.tif`, too.
             options: of `images.encode_png`.
 
         Raises:
@@ -317,6 +319,8 @@ class Run:
         self.writer.finish()
         texts = records.texts(self.record)
         images.save_png(self.path("result.png"), self.image, texts=texts, **options)
+        if as_tiff:
+            files.write(self.path(TIFF), tiff.encode(self.image, texts=texts, **options))
         self.save_losses(self.losses)
         final = dict(zip(self.terms, map(float, self.values[-1])))
         self.save_record(

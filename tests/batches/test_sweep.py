@@ -197,7 +197,7 @@ def test_a_result_is_made_again(studio):
     refused(run_here(folder, *flags, "--time-budget", "9s"), "--from-image", "--time-budget")
     refused(run_here(folder, *flags, "-c", "painting.png"), "painting.png", "has changed")
     refused(run_here(folder, *flags, "--content-mask", "painting.png"), "no content mask")
-    refused(run_here(folder, "--from-image", "painting.png"), "no PNG with a record")
+    refused(run_here(folder, "--from-image", "painting.png"), "no PNG or TIFF with a record")
     paint(folder / "photos/photo1.png", 77)
     refused(run_here(folder, *flags), "photo1.png", "has changed")
 

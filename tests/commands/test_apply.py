@@ -292,7 +292,7 @@ def test_what_does_not_go_with_a_record_is_refused(studio, run_main, content, st
     named = ("-c", studio / "photo.png", "-s", studio / "painting.png")
     refused(run_main(*again, *named, "-s", style), "--from-image", "--style")
     refused(run_main(*again, *named, "--content-mask", content), "--from-image", "--content-mask")
-    refused(run_main("apply", "--from-image", content), "photo.png", "no PNG with a record")
+    refused(run_main("apply", "--from-image", content), "photo.png", "no PNG or TIFF with a record")
     refused(run_main("apply", "--from-image", tmp_path / "no.png"), "no.png", "no such file")
 
 

@@ -3,6 +3,7 @@
 With a stand-in for what computes, see `standin`: each result is the photo itself.
 """
 
+import io
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import tifffile
 from conftest import STAND_IN, call, paint, refused, wait_until
 from PIL import Image
 from standin import build_pass
@@ -149,6 +152,33 @@ def test_outputs_that_cannot_be_are_refused_before_anything_is_done(
     monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != str(tmp_path))
     refused(run_main(*one, "-o", tmp_path / "new/out.png"), f"{tmp_path}: cannot be written to")
     assert not list(cwd.iterdir())
+
+
+def test_a_tiff_in_and_out_keeps_16_bits_and_what_made_it(run_main, style, tmp_path, cwd):
+    """The stand-in gives back the photo: a ramp of less than one of 256 levels."""
+    ramp = np.linspace(30000, 30200, 48 * 64 * 3).reshape(48, 64, 3).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "photo.tif", ramp, photometric="rgb")
+    flags = ("apply", "-c", tmp_path / "photo.tif", "-s", style, "--bit-depth", "16")
+    outcome = run_main(*flags, "-o", "out.tif")
+    assert outcome.stdout == "out.tif\n", outcome.stderr
+    np.testing.assert_array_equal(tifffile.imread(cwd / "out.tif"), ramp)
+    assert "done before" in run_main(*flags, "-o", "out.tif").stderr
+    named = ("-c", tmp_path / "photo.tif", "-s", style)
+    again = run_main("apply", "--from-image", "out.tif", *named, "-o", "again.TIFF")
+    assert again.returncode == 0, again.stderr
+    assert (cwd / "again.TIFF").read_bytes() == (cwd / "out.tif").read_bytes()
+    refused(run_main(*flags, "-o", "out.jpg"), "out.jpg is no PNG or TIFF", "name a .png or .tif")
+    refused(run_main("apply", "-c", tmp_path, "-s", style, "-o", "a.tif"), "a.tif is a file")
+
+
+def test_a_damaged_tiff_is_refused_in_a_line(run_main, style, tmp_path):
+    """Whatever libtiff says of it."""
+    data = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    tifffile.imwrite(data, noise, photometric="rgb", compression="zlib")
+    (tmp_path / "cut.tif").write_bytes(data.getvalue()[:-9000])
+    outcome = call(tmp_path, "apply", "-c", "cut.tif", "-s", style)
+    refused(outcome, "cut.tif: is", "save it again")
 
 
 def test_links_to_themselves_are_told_of_in_a_line(run_main, content, style, tmp_path):

@@ -167,5 +167,7 @@ def test_a_text_is_read_back(tmp_path):
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_a_file_without_the_text_is_refused(tmp_path, form):
     (tmp_path / "photo.png").write_bytes(encode(form, UPRIGHT))
-    with pytest.raises(files.FileError, match="is no PNG with a record of settings; give a"):
+    with pytest.raises(
+        files.FileError, match="is no PNG or TIFF with a record of settings; give a"
+    ):
         images.read_text(tmp_path / "photo.png", "Settings")

@@ -78,6 +78,14 @@ def test_the_result_is_in_the_photo_s_profile(photo, bits):
     np.testing.assert_allclose(np.asarray(seen.pixels, int), green_first(COLORS), atol=2)
 
 
+@pytest.mark.parametrize("dots", [(0, 1), (0, 0), (72, 0)])
+def test_a_resolution_that_is_none_is_left_out(dots):
+    """In a TIFF it is two fractions."""
+    data = io.BytesIO()
+    Image.fromarray(COLORS).save(data, "TIFF", x_resolution=dots[0], y_resolution=dots[1])
+    assert images.read("photo.tif", data.getvalue(), keeps=True).dpi is None
+
+
 def test_without_a_profile_or_with_one_that_is_no_use_it_is_srgb(painting, tmp_path):
     assert images.load(painting, keeps=True).profile is None
     broken = tmp_path / "broken.png"

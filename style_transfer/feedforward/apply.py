@@ -16,7 +16,7 @@ from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.feedforward import models, style_file
 from style_transfer.feedforward.used import USED
 from style_transfer.networks import instant
-from style_transfer.optimization import memory, room
+from style_transfer.optimization import room
 from style_transfer.optimization.events import JobSkipped, Loading, Notice, Painted
 from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
 from style_transfer.optimization.job import perform_each
@@ -95,7 +95,7 @@ class Painter:
         for _, picture in pictures.items():
             yield from map(Notice, picture.notices)
         sizes = choose_sizes(pictures, self.settings)
-        check_memory(sizes, self.settings, self.model)
+        check_memory(sizes, self.settings)
         record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
             check_unchanged(task.record, record, find_source(self.settings, self.model).path)
@@ -201,14 +201,13 @@ def find_source(settings, model):
     return instant.Source(name, model.path, model.sha256)
 
 
-def check_memory(sizes, settings, model):
+def check_memory(sizes, settings):
     """Raise SettingsError if a pass would need more memory than there is.
 
-    Networks that are trained need statistics of the whole at each layer, and see it at once.
+    What does not fit at once goes in blocks.
     """
-    is_whole = model or settings.transform == "google"
-    estimate = memory.estimate_pass if is_whole else room.estimate_pass
-    needed, budget = estimate([sizes.content, *sizes.styles]), room.find_budget(settings.memory)
+    needed = room.estimate_pass([sizes.content, *sizes.styles])
+    budget = room.find_budget(settings.memory)
     if needed > budget:
         width, height = sizes.content
         raise SettingsError(

@@ -28,7 +28,7 @@ def load_network():
     with find_device().scope():
         return ArbitraryStyleTransfer(
             load(published.PREDICTION, google.build_prediction_network()),
-            trained.compiled(
+            trained.Compiled(
                 load(published.TRANSFER, google.build_transfer_network(google.ARBITRARY))
             ),
         )
@@ -68,15 +68,16 @@ class ArbitraryStyleTransfer:
         with find_device().scope():
             strength = parse_strength(settings.strength, auto=1.0)[0]
             codes = self.mix(material, strength, settings.style_scale)
-            images = [self.repaint(material.content, code) for code in codes]
+            block = trained.choose_block(material.content, settings)
+            images = [self.repaint(material.content, code, block) for code in codes]
         if material.mask is None:
             return images[0]
         shares = np.moveaxis(material.mask, -1, 0)[..., np.newaxis]
         return sum(share * image for share, image in zip(shares, images))
 
-    def repaint(self, content, code):
+    def repaint(self, content, code, block):
         """Repaint a photo as a code says; without one it stays as it is."""
-        return content if code is None else trained.paint(self.transfer, content, code)
+        return content if code is None else trained.paint(self.transfer, content, code, block)
 
     def mix(self, material, strength, style_scale):
         """Return the code, (1, 100), that each region is painted by; None: it stays a photo."""

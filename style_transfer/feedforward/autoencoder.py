@@ -14,7 +14,7 @@ import keras
 from keras import ops
 
 import functions
-from style_transfer.feedforward import prediction
+from style_transfer.feedforward import prediction, whole
 from style_transfer.feedforward.decoder import decode
 from style_transfer.networks import decoders, weights
 
@@ -37,7 +37,7 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
     def call(self, inputs):
         """Return features of the same shape."""
         features, moments = inputs
-        mean, variance = ops.moments(features, axes=(1, 2), keepdims=True)
+        mean, variance = whole.find_moments(features, self.name)
         wanted, square = (moments[:, None, None, index] for index in range(2))
         deviation = ops.sqrt(ops.maximum(square - ops.square(wanted), 0.0) + EPSILON)
         return (features - mean) * ops.rsqrt(variance + EPSILON) * deviation + wanted

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
+from style_transfer.feedforward import whole
+
 EPSILON = 1e-5
 CODE = 100  # numbers that describe a style
 SIDE = 256  # pixels of the shorter side of a painting, as the prediction network was trained
@@ -102,7 +104,7 @@ def normalize(hidden, style, name, layout):
         name: of the convolution.
         layout: a `Layout`.
     """
-    mean, variance = ops.moments(hidden, axes=(1, 2), keepdims=True)
+    mean, variance = whole.Moments(name=f"{name}_moments")(hidden)
     scale, shift = ops.rsqrt(variance + EPSILON), 0.0
     if style is not None:
         channels = hidden.shape[-1]

@@ -10,13 +10,14 @@ scales and shifts for each painting, and a style that was predicted becomes such
 """
 
 import functools
+import math
 
 import keras
 import numpy as np
 from keras import ops
 
 import functions
-from style_transfer.feedforward import trunk
+from style_transfer.feedforward import trunk, universal
 from style_transfer.networks import weights
 from style_transfer.settings import Settings
 
@@ -38,17 +39,21 @@ def build_eye():
     return model
 
 
-def describe(image):
+def describe(image, block=math.inf):
     """Describe a painting, (1, height, width, 3), by moments of what the compact network sees.
+
+    Args:
+        block: side of the largest block that is looked at, in pixels.
 
     Returns:
         (2, N), NumPy: the mean of each channel of all `LAYERS`, and that of its square. They can be
         mixed, see `gallery`.
     """
-    found = functions.extract_features(build_eye(), ops.convert_to_tensor(image), border=BORDER)
-    features = [found[name][0] for name in LAYERS]
-    means = [ops.mean(each, axis=(0, 1)) for each in features]
-    squares = [ops.mean(ops.square(each), axis=(0, 1)) for each in features]
+    architecture = weights.load("compact").architecture
+    look = universal.Look(build_eye(), architecture, LAYERS, image, block, border=BORDER)
+    sums = [look.add_up(name, diagonal=True) for name in LAYERS]
+    means = [each.first[0] / each.count for each in sums]
+    squares = [each.second[0] / each.count for each in sums]
     return np.stack([ops.concatenate(means), ops.concatenate(squares)])
 
 

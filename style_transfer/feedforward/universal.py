@@ -7,6 +7,7 @@ a picture again. Nothing is trained for a style, nothing is optimized.
 
 import functools
 import math
+import operator
 import threading
 from collections import OrderedDict
 
@@ -119,11 +120,12 @@ class Look:
         picture: (1, height, width, 3).
         block: side of the largest block, in pixels.
         reaches: how often a margin of the encoder is needed: 2 for what a decoder makes of it.
+        border: mirrored pixels around the picture.
     """
 
-    def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1):
+    def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1, border=BORDER):
         self.encoder, self.architecture = encoder, architecture
-        self.padding = borders.padding(picture.shape[1:3], BORDER)
+        self.padding = borders.padding(picture.shape[1:3], border)
         self.padded = borders.pad(ops.convert_to_tensor(picture), self.padding)
         margin = reaches * architecture.margin(levels)
         strides = {level: architecture.stride(level) for level in levels}
@@ -137,13 +139,26 @@ class Look:
             self.last = number, self.encoder(blocks.view(self.padded, self.blocks[number][0]))
         return self.last[1]
 
+    def add_up(self, level, *, diagonal=False):
+        """Return the `statistics.Sums` of a level's features, see `statistics.sum_positions`."""
+        parts = [
+            statistics.sum_positions(self.own(number, level), diagonal=diagonal)
+            for number in range(len(self.blocks))
+        ]
+        return functools.reduce(operator.add, parts)
+
+    def own(self, number, level):
+        """Return the features that a block owns."""
+        piece = self.blocks[number][1][level]
+        return blocks.cut(self.features(number)[level], piece.first, piece.size)
+
     def describe_regions(self, level, mask):
         """Return the mean and covariance of the features in each region of a mask, NumPy."""
         sums = None
         guides = regions.guides(mask, level, self.architecture, BORDER)
         for number, (_, pieces) in enumerate(self.blocks):
             piece = pieces[level]
-            own = blocks.cut(self.features(number)[level], piece.first, piece.size)
+            own = self.own(number, level)
             found = [statistics.sum_positions(own, cut_guide(each, piece)) for each in guides]
             sums = found if sums is None else [one + more for one, more in zip(sums, found)]
         finished = map(statistics.covariances, sums)

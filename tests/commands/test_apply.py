@@ -355,8 +355,8 @@ def test_too_little_memory_is_said_in_one_line(run_main, content, style, monkeyp
         outcome = run_main(*inputs)
     assert (outcome.returncode, outcome.stderr.count("\n")) == (1, 1)
     assert "the memory ran out" in outcome.stderr and "--size" in outcome.stderr
-    monkeypatch.setattr(apply.memory, "available", lambda: 1e6)
-    monkeypatch.setattr(apply.memory, "resident", lambda: 1e6)
+    monkeypatch.setattr(apply.room.memory, "available", lambda: 1e6)
+    monkeypatch.setattr(apply.room.memory, "resident", lambda: 1e6)
     refused(run_main(*inputs), "--size", "64×48", "GB")
     assert not list(cwd.iterdir())
 

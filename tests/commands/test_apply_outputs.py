@@ -226,9 +226,10 @@ def test_memory_that_this_process_has_already_need_not_be_free(
     content, style, tmp_path, monkeypatch
 ):
     needed = apply.room.estimate_pass([(64, 48), (64, 53)])
-    monkeypatch.setattr(apply.memory, "available", lambda: (needed - 9e6) / (1 - apply.room.MARGIN))
+    free = (needed - 9e6) / (1 - apply.room.MARGIN)
+    monkeypatch.setattr(apply.room.memory, "available", lambda: free)
     for held, is_enough in ((8e6, False), (10e6, True)):
-        monkeypatch.setattr(apply.memory, "resident", lambda held=held: held)
+        monkeypatch.setattr(apply.room.memory, "resident", lambda held=held: held)
         if is_enough:
             perform(Settings(), content, style, tmp_path / "out.png")
         else:

@@ -63,7 +63,7 @@ def test_bilinear_upsampling_is_that_of_keras():
 @pytest.mark.parametrize("arch", ["johnson", *style_file.FOR_ANY])
 def test_as_a_graph_it_takes_pictures_of_all_sizes(arch):
     model = trained.build(arch, 2)
-    graph = trained.compiled(model)
+    graph = trained.Compiled(model)
     told = np.float32([[0.5, 0.5]]) if arch == "johnson" else np.ones((1, 2, 368), np.float32)
     for shape in ((1, 32, 40, 3), (1, 48, 36, 3), (1, 64, 64, 3), (1, 37, 51, 3)):
         photo = np.random.default_rng(2).random(shape, np.float32)

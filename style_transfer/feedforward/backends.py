@@ -4,12 +4,26 @@ Networks and losses are written in `keras.ops`. With this a training runs by Ten
 KERAS_BACKEND=jax, by JAX, for machines that have a GPU and no TensorFlow.
 """
 
+import contextlib
+
 import keras
 
 
 def is_jax():
     """Tell whether Keras computes by JAX."""
     return keras.backend.backend() == "jax"
+
+
+def looking():
+    """Return a context in which pictures of many sizes are looked at once.
+
+    JAX compiles every operation anew for each size, for a GPU longer than the processor computes.
+    """
+    if not is_jax():
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.default_device(jax.devices("cpu")[0])
 
 
 def compiled(step, variables):

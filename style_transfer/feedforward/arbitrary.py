@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from style_transfer import files
-from style_transfer.feedforward import google, trained
+from style_transfer.feedforward import architectures, google, trained
 from style_transfer.networks import google as published
 from style_transfer.optimization.device import find_device
 from style_transfer.validation import parse_strength
@@ -77,7 +77,9 @@ class ArbitraryStyleTransfer:
 
     def repaint(self, content, code, block):
         """Repaint a photo as a code says; without one it stays as it is."""
-        return content if code is None else trained.paint(self.transfer, content, code, block)
+        if code is None:
+            return content
+        return architectures.paint(self.transfer, content, code, block=block)
 
     def mix(self, material, strength, style_scale):
         """Return the code, (1, 100), that each region is painted by; None: it stays a photo."""

@@ -14,7 +14,8 @@ import keras
 from keras import ops
 
 import functions
-from style_transfer.feedforward import prediction, whole
+from style_transfer.feedforward import moments as normalizing
+from style_transfer.feedforward import prediction
 from style_transfer.feedforward.decoder import decode
 from style_transfer.networks import decoders, weights
 
@@ -37,7 +38,7 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
     def call(self, inputs):
         """Return features of the same shape."""
         features, moments = inputs
-        mean, variance = whole.find_moments(features, self.name)
+        mean, variance = normalizing.find_moments(features, self.name)
         wanted, square = (moments[:, None, None, index] for index in range(2))
         deviation = ops.sqrt(ops.maximum(square - ops.square(wanted), 0.0) + EPSILON)
         return (features - mean) * ops.rsqrt(variance + EPSILON) * deviation + wanted
@@ -45,6 +46,10 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
 
 class MirrorEdges(keras.layers.Layer):
     """Let a picture go on beyond its edges, mirrored, to sides that can be halved three times."""
+
+    def compute_output_shape(self, shape):
+        """Return the shape of the result; JAX cannot tell it by itself."""
+        return (shape[0], None, None, shape[-1])
 
     def call(self, picture):
         """Return a picture that is larger by 16 pixels or more on every side."""
@@ -55,6 +60,10 @@ class MirrorEdges(keras.layers.Layer):
 
 class CropEdges(keras.layers.Layer):
     """Cut the mirrored edges off an image; its other input is the picture as it was."""
+
+    def compute_output_shape(self, shapes):
+        """Return the shape of the result, that of the picture."""
+        return shapes[1]
 
     def call(self, inputs):
         """Return an image of the picture's size."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from style_transfer.feedforward import whole
+from style_transfer.feedforward import moments
 
 EPSILON = 1e-5
 CODE = 100  # numbers that describe a style
@@ -104,7 +104,7 @@ def normalize(hidden, style, name, layout):
         name: of the convolution.
         layout: a `Layout`.
     """
-    mean, variance = whole.Moments(name=f"{name}_moments")(hidden)
+    mean, variance = moments.Moments(name=f"{name}_moments")(hidden)
     scale, shift = ops.rsqrt(variance + EPSILON), 0.0
     if style is not None:
         channels = hidden.shape[-1]

@@ -11,10 +11,10 @@ import numpy as np
 from keras import ops
 
 import functions
-from style_transfer.feedforward import gallery
+from style_transfer.feedforward import backends, gallery
 from style_transfer.method.statistics import square_root
 from style_transfer.optimization import targets
-from style_transfer.optimization.engine import build_network, choose_lifts
+from style_transfer.optimization.network import build_network, choose_lifts
 from style_transfer.optimization.targets import Style
 
 KNEE = 0.06  # the error of a style above which its logarithm begins to count
@@ -37,7 +37,8 @@ class Loss:
         self.model = build_network(network, settings, precision)
         self.lifts = choose_lifts(network, settings)
         self.weights = np.float32(settings.loss_weights)
-        self.styles = self.describe(styles)
+        with backends.looking():
+            self.styles = self.describe(styles)
 
     def describe(self, styles):
         """Return the statistics of all styles, stacked: from layer name to a region."""

@@ -17,7 +17,7 @@ import numpy as np
 from keras import ops
 
 import functions
-from style_transfer.feedforward import trunk, universal
+from style_transfer.feedforward import trunk
 from style_transfer.networks import weights
 from style_transfer.settings import Settings
 
@@ -49,6 +49,19 @@ def describe(image, block=math.inf):
         (2, N), NumPy: the mean of each channel of all `LAYERS`, and that of its square. They can be
         mixed, see `gallery`.
     """
+    if block < math.inf:
+        return describe_in_blocks(image, block)
+    found = functions.extract_features(build_eye(), ops.convert_to_tensor(image), border=BORDER)
+    features = [found[name][0] for name in LAYERS]
+    means = [ops.mean(each, axis=(0, 1)) for each in features]
+    squares = [ops.mean(ops.square(each), axis=(0, 1)) for each in features]
+    return np.stack([ops.concatenate(means), ops.concatenate(squares)])
+
+
+def describe_in_blocks(image, block):
+    """Return what `describe` does, block by block."""
+    from style_transfer.feedforward import universal  # which wants TensorFlow; trainings may not
+
     architecture = weights.load("compact").architecture
     look = universal.Look(build_eye(), architecture, LAYERS, image, block, border=BORDER)
     sums = [look.add_up(name, diagonal=True) for name in LAYERS]

@@ -1,6 +1,5 @@
 """Paint with a trained network."""
 
-import functools
 import math
 
 import keras
@@ -9,9 +8,9 @@ import tensorflow as tf
 
 from style_transfer import files
 from style_transfer.feedforward import (
+    architectures,
     autoencoder,
-    google,
-    models,
+    moments,
     prediction,
     style_file,
     trunk,
@@ -19,32 +18,13 @@ from style_transfer.feedforward import (
     whole,
 )
 from style_transfer.optimization import room
-from style_transfer.runs import checkpoint
 from style_transfer.validation import parse_strength
 
-#: What builds each of `style_file.FOR_ANY`.
-BUILDERS = {
-    "google": prediction.build_network,
-    "adain": functools.partial(autoencoder.build_network, skips=False),
-    "autoencoder": functools.partial(autoencoder.build_network, skips=True),
-}
 NORMS = (  # that take statistics of the whole picture
     trunk.ConditionalInstanceNormalization,
     autoencoder.AdaptiveInstanceNormalization,
-    whole.Moments,
+    moments.Moments,
 )
-MULTIPLE = 4  # of the sides that the networks can take
-
-
-def build(arch, count, policy="float32"):
-    """Build a network of an architecture; one that is for some styles, for so many.
-
-    Args:
-        policy: what it computes in, see `trunk.build_trunk`.
-    """
-    if arch == models.MULTISTYLE:
-        return google.build_transfer_network(google.MULTISTYLE)
-    return BUILDERS[arch](policy) if arch in BUILDERS else trunk.build_trunk(count, policy)
 
 
 class Network:
@@ -60,10 +40,10 @@ class Network:
     def __init__(self, file):
         self.file = file
         style_file.check_eye(file)
-        self.model = build(file.arch, file.count)
+        self.model = architectures.build(file.arch, file.count)
         self.choose = self.describe if file.paints_any else self.look_up
         try:
-            assign(self.model, file.arrays)
+            architectures.assign(self.model, file.arrays)
         except ValueError as error:
             raise files.FileError(file.path, error, style_file.REMEDY) from None
         self.compiled = Compiled(self.model)
@@ -82,8 +62,10 @@ class Network:
         """
         strength, content = parse_strength(settings.strength, auto=1.0)[0], material.content
         block = choose_block(content, settings)
-        chosen = self.choose(material, settings)
-        images = [paint(self.compiled, content, each, block) for each in chosen]
+        images = [
+            architectures.paint(self.compiled, content, each, block=block)
+            for each in self.choose(material, settings)
+        ]
         if material.mask is None:
             painted = images[0]
         else:
@@ -101,10 +83,10 @@ class Network:
     def describe(self, material, settings):
         """Return the moments of the paintings for each region, (1, 2, N), see `prediction`."""
         pictures = [style.picture for style in material.styles]
-        moments = [prediction.describe(each, choose_block(each, settings)) for each in pictures]
+        looks = [prediction.describe(each, choose_block(each, settings)) for each in pictures]
         shares = np.float32(list(zip(*(each.shares for each in material.styles))))  # by region
         total = np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)  # one may get no style
-        return [np.tensordot(each, moments, 1)[None] for each in shares / total]
+        return [np.tensordot(each, looks, 1)[None] for each in shares / total]
 
 
 class Compiled:
@@ -114,7 +96,7 @@ class Compiled:
     of 1.3 GB, which takes several times as long.
 
     Args:
-        model: from `build`, or of `google`.
+        model: from `architectures.build`, or of `google`.
     """
 
     def __init__(self, model):
@@ -144,43 +126,3 @@ def choose_block(content, settings):
 def list_norms(model):
     """List the names of the layers of a model that normalize by the whole picture."""
     return [layer.name for layer in model.layers if isinstance(layer, NORMS)]
-
-
-def paint(model, photos, mixture, block=math.inf):
-    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
-
-    Args:
-        model: from `build`, or `Compiled`.
-        photos: (batch, height, width, 3) in [0, 1].
-        mixture: what says how: shares (batch, styles), moments (batch, 2, N), or what else the
-            model takes a style as.
-        block: side of the largest block that a `Compiled` takes, in pixels.
-
-    Returns:
-        An array of the photos' shape.
-    """
-    height, width = photos.shape[1:3]
-    missing = [(0, -side % MULTIPLE) for side in (height, width)]
-    padded = np.pad(photos, ((0, 0), *missing, (0, 0)), mode="reflect")
-    inputs, options = [padded, np.asarray(mixture, np.float32)], {}
-    if block < math.inf:
-        options["block"] = block
-    image = keras.ops.clip(model(inputs, **options), 0.0, 1.0)
-    return keras.ops.convert_to_numpy(image)[:, :height, :width]
-
-
-def list_weights(model):
-    """Return copies of the weights of a Keras model by name, without those of the encoder."""
-    return {name: np.array(each) for name, each in list_variables(model).items()}
-
-
-def list_variables(model):
-    """Return what a training can change, by name; the encoder comes with the program."""
-    return {each.path: each for each in model.weights if not each.path.startswith("block")}
-
-
-def assign(model, arrays):
-    """Give a Keras model its weights; raise ValueError unless they are its own."""
-    checkpoint.check_arrays(arrays, list_weights(model))
-    for name, variable in list_variables(model).items():
-        variable.assign(arrays[name])

@@ -14,7 +14,7 @@ stripe it.
 import keras
 from keras import ops
 
-from style_transfer.feedforward import whole
+from style_transfer.feedforward import moments
 
 STEM, WIDTH, BLOCKS = 32, 64, 5  # channels at a half and a quarter of the size; residual blocks
 EPSILON = 1e-5
@@ -38,7 +38,7 @@ class ConditionalInstanceNormalization(keras.layers.Layer):
     def call(self, inputs):
         """Return features of the same shape."""
         features, mixture = inputs
-        mean, variance = whole.find_moments(features, self.name)
+        mean, variance = moments.find_moments(features, self.name)
         scale, shift = (ops.matmul(mixture, each) for each in (self.scale, self.shift))
         scale = scale[:, None, None] * ops.rsqrt(variance + EPSILON)
         return features * scale + (shift[:, None, None] - mean * scale)

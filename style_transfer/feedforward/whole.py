@@ -5,42 +5,14 @@ first gathered from blocks, with those of the layers before known; then the bloc
 takes a look at the picture for each normalization, and memory for a block alone.
 """
 
-import contextlib
-import threading
-
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
+from style_transfer.feedforward.moments import knowing
 from style_transfer.optimization.blocks import plan_spans
 
 MARGIN = 96  # pixels; what any of these networks sees beyond a block, and a little more
-KNOWN = threading.local()  # `moments`: by the name of a layer, while a network is called
-
-
-def find_moments(features, name):
-    """Return mean and variance (batch, 1, 1, N): those that are known of the whole, or of these."""
-    known = getattr(KNOWN, "moments", {})
-    return known[name] if name in known else ops.moments(features, axes=(1, 2), keepdims=True)
-
-
-@contextlib.contextmanager
-def knowing(moments):
-    """Let normalizations take these moments, by name, in this thread."""
-    before, KNOWN.moments = getattr(KNOWN, "moments", {}), moments
-    try:
-        yield
-    finally:
-        KNOWN.moments = before
-
-
-class Moments(keras.layers.Layer):
-    """`find_moments` of features (batch, height, width, N)."""
-
-    def call(self, features):
-        """Return mean and variance, (batch, 1, 1, N) each."""
-        return find_moments(features, self.name)
 
 
 class Blocks:
@@ -48,7 +20,7 @@ class Blocks:
 
     Args:
         model: a Keras model from [images (1, height, width, 3), a style] to images.
-        norms: the names of its layers that call `find_moments`, in their order.
+        norms: the names of its layers that call `moments.find_moments`, in their order.
         edge: pixels by which it lets pictures go on beyond their edges at first.
     """
 

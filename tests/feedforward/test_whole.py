@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from style_transfer.feedforward import google, prediction, trained, whole
+from style_transfer.feedforward import architectures, google, prediction, trained, whole
 
 PICTURE = tf.image.resize(
     np.random.default_rng(0).random((1, 24, 31, 3), np.float32), (332, 451), "bicubic"
@@ -20,10 +20,10 @@ def moments():
 
 
 NETWORKS = {
-    "johnson": (lambda: trained.build("johnson", 3), lambda: shares(3)),
-    "google": (lambda: trained.build("google", 0), moments),
-    "adain": (lambda: trained.build("adain", 0), moments),
-    "autoencoder": (lambda: trained.build("autoencoder", 0), moments),
+    "johnson": (lambda: architectures.build("johnson", 3), lambda: shares(3)),
+    "google": (lambda: architectures.build("google", 0), moments),
+    "adain": (lambda: architectures.build("adain", 0), moments),
+    "autoencoder": (lambda: architectures.build("autoencoder", 0), moments),
     "published": (lambda: google.build_transfer_network(google.ARBITRARY), lambda: shares(100)),
     "26 styles": (lambda: google.build_transfer_network(google.MULTISTYLE), lambda: shares(26)),
 }
@@ -61,7 +61,7 @@ def test_a_painting_is_described_in_blocks_as_at_once():
 def compare(build, style):
     """Paint at once and in blocks of 144 px, and compare."""
     network, style = trained.Compiled(build()), style()
-    expected = trained.paint(network, PICTURE, style)
-    found = trained.paint(network, PICTURE, style, block=144)
+    expected = architectures.paint(network, PICTURE, style)
+    found = architectures.paint(network, PICTURE, style, block=144)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     assert expected.std() > 0.01

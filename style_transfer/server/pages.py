@@ -109,12 +109,13 @@ def on_easel(order):
     if order is None:
         return {}
     store, folder = studio().store, studio().store.place(order.id)
-    taken = store.frames(order)
+    taken, size = store.frames(order), store.result_size(order)
     return {
         "place": studio().ledger.place_of(order),
         "is_ready": studio().is_ready,
         "epochs": [frames.epoch_of(each) for each in taken],
-        "size": store.result_size(order),
+        "size": size,
+        "extent": size or find_extent(order.content),
         "can_continue": order.way == PAINTED and store.can_continue(order),
         "files": [name for name in ("progress.gif", "report.html") if (folder / name).is_file()],
         "command": list_words(order),
@@ -124,6 +125,11 @@ def on_easel(order):
             if provenance.is_changed(name, value)
         ],
     }
+
+
+def find_extent(identity):
+    """Return (width, height) of a photo; of one that is gone, what it may have been."""
+    return studio().store.size(identity) if studio().store.has(identity) else (3, 2)
 
 
 def list_words(order):

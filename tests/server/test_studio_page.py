@@ -15,6 +15,15 @@ from served import LONG, QUICK, Server, make_pictures
 STATE = "document.querySelector('#easel').dataset.state"
 SHOWN = "document.querySelector('#shown')"
 EPOCH = "Number(document.querySelector('#phase')?.textContent.match(/[0-9]+/))"
+#: Note, in each frame, where on the page the two buttons are while they are there.
+PLACES = """window.places = {stop: [], resume: []}; (function look() {
+  for (const [name, seen] of Object.entries(places)) {
+    const box = document.querySelector(`[data-action=${name}]`)?.getBoundingClientRect();
+    const place = box && Math.round(box.y + scrollY);
+    if (box && !seen.includes(place)) seen.push(place);
+  }
+  requestAnimationFrame(look);
+})()"""
 UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
 
 
@@ -158,8 +167,9 @@ def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
 
 def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
     choose(page, server, **LONG | {"epochs": 3000})  # not done before the press, on any machine
+    page.evaluate(PLACES)
     identity = predict(page)
-    page.wait_until(f"{UNDER_WAY} && {SHOWN}.naturalWidth == 64")  # moves the button, too
+    page.wait_until(UNDER_WAY)
     page.click("[data-action=stop]")
     page.wait_until(f"{STATE} == 'stopped'")
     page.wait_until(f"{SHOWN}.naturalWidth == 64")
@@ -171,6 +181,8 @@ def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
     page.click("[data-action=stop]")
     page.wait_until(f"{STATE} == 'stopped'")
     assert server.look(identity)["frame"] > before
+    places = page.evaluate("places")
+    assert all(len(each) == 1 for each in places.values()), f"it moved under the finger: {places}"
 
 
 def test_instant_first_then_painted_from_there(page, server):

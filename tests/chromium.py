@@ -159,7 +159,7 @@ class Chromium:
             raise RuntimeError(outcome["exceptionDetails"])
         return outcome["result"].get("value")
 
-    def wait_until(self, expression, seconds=180):
+    def wait_until(self, expression, seconds=90):
         """Wait until a JavaScript expression is true; return its value."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(expression)):
@@ -227,8 +227,9 @@ class Chromium:
     def press(self, key, code):
         """Press a key and let it go. `code`: its Windows virtual key code."""
         names = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, **names)
+        text = {"text": "\r"} if key == "Enter" else {}  # without which no button is pressed
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **names, **text)
 
     def close(self):
         """End the browser."""

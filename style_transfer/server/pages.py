@@ -13,6 +13,15 @@ from style_transfer.settings import FIELDS, VERSION, Settings
 SIZES = (256, 384, 512, 768, 1024, 1536, 2048)
 #: Settings that the page shows at once; `blend` is by the paintings; the others are under a fold.
 FRONT = ("size", "strength", "style_weight", "style_scale", "tv_weight", "preserve_color", "blend")
+#: What people call those of them that tell two orders for the same pictures apart.
+MOVED = {
+    "strength": "strength",
+    "style_weight": "strength",
+    "style_scale": "brush",
+    "tv_weight": "smoothness",
+    "preserve_color": "colors",
+    "epochs": "epochs",
+}
 RECENT = 60  # orders of the history that are shown unless all are asked for
 
 blueprint = Blueprint("pages", __name__)
@@ -125,6 +134,18 @@ def on_easel(order):
             if provenance.is_changed(name, value)
         ],
     }
+
+
+def summarize(order):
+    """Say in a line what an order asks for: its size, and what was moved on the front."""
+    moved = (name for name in MOVED if name in USED or order.way == PAINTED)
+    values = ((name, getattr(order.settings, name)) for name in moved)
+    changed = [
+        f"{MOVED[name]} {value:g}" if isinstance(value, (int, float)) else f"{MOVED[name]} {value}"
+        for name, value in values
+        if value != FIELDS[name].default
+    ]
+    return ", ".join([f"{order.settings.size} px", *changed])
 
 
 def find_extent(identity):

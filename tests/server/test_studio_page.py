@@ -106,7 +106,7 @@ def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
     choose(page, server, **QUICK | {"epochs": 12, "steps": 10, "patience": 0})
     tiles = "[...document.querySelectorAll('.tile img')]"
     page.wait_until(f"{tiles}.length == 2 && {tiles}.every(e => e.complete && e.naturalWidth > 30)")
-    page.wait_until("/64 × 48 px · about \\d+ s · [\\d.]+ GB/.test(cost.textContent)")
+    page.wait_until("/64\\s×\\s48\\spx · about\\s\\d+\\ss · [\\d.]+\\sGB/.test(cost.textContent)")
     page.evaluate(
         "window.seen = new Set(); window.watching = setInterval(() => {"
         f"const shown = {SHOWN}; if (shown) seen.add(new URL(shown.src).pathname) }}, 5)"
@@ -262,7 +262,7 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     def complaint(name, data):
         (tmp_path / name).write_bytes(data)
         page.choose_files("#content .drop input", tmp_path / name)
-        text = page.wait_until("document.querySelector('#content .trouble').textContent")
+        text = page.wait_until("document.querySelector('#content-trouble').textContent")
         assert page.evaluate("document.querySelectorAll('#content .tile').length") == 0
         return text
 
@@ -272,11 +272,13 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     assert "megapixels" in complaint("bomb.png", (tmp_path / "bomb.png").read_bytes())
     assert "no picture" in complaint("text.txt", b"text")
     assert "not a picture" in complaint("junk.png", b"junk")
+    heic = b"\0\0\0\x18ftypheic" + bytes(4000)  # no browser for the test reads those
+    assert "HEIC" in complaint("photo.heic", heic) and "JPEG" in complaint("photo.jpg", heic)
     assert set((server.place / "kept").rglob("*")) == before
     page.choose_files("#content .drop input", server.place / "photo.png")
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
     page.choose_files("#content .drop input", tmp_path / "junk.png")  # the one before comes back
-    page.wait_until("document.querySelector('#content .trouble').textContent.includes('junk')")
+    page.wait_until("document.querySelector('#content-trouble').textContent.includes('junk')")
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
 
 
@@ -388,6 +390,17 @@ def test_all_of_it_by_keyboard(page, server):
     assert page.evaluate("style_weight.value") == "3"
     page.press("End", 35)
     assert page.evaluate("style_weight.value") == "300"
+    page.evaluate("document.querySelector('#style .take-away').focus()")
+    page.press("Enter", 13)
+    page.wait_until("document.activeElement.matches('#style .drop input')")  # where the next comes
+    page.choose_files("#style .drop input", server.place / "painting.png")
+    page.evaluate("document.querySelector('[name=way]').focus()")
+    page.press("ArrowLeft", 37)
+    page.wait_until("!predict.disabled")
+    page.evaluate("predict.focus()")
+    page.press("Enter", 13)
+    page.wait_until(f"location.pathname.startsWith('/jobs/') && {STATE} == 'finished'")
+    page.wait_until("document.activeElement.id == 'predict'")
     reached = page.evaluate(
         "[...document.querySelectorAll('a, button, input, select, summary')].filter(e => "
         "e.offsetParent && e.tabIndex < 0).length"

@@ -27,7 +27,10 @@ export class Easel {
   }
 
   async show(id) {
-    this.place.replaceChildren(document.adoptNode(await readFragment(`/jobs/${id}/easel`)));
+    const found = document.adoptNode(await readFragment(`/jobs/${id}/easel`));
+    const hadFocus = this.place.contains(document.activeElement);
+    this.place.replaceChildren(found);
+    if (hadFocus) found.focus({ preventScroll: true }); // who has no mouse goes on from here
     this.begin();
   }
 

@@ -109,7 +109,8 @@ export class Form {
       if (number !== this.asked) return;
       const isSmaller = Math.max(found.width, found.height) < this.settings.size;
       const size = `${found.width} × ${found.height} px${isSmaller ? ", the photo's own" : ""}`;
-      say(this.cost, `${size} · about ${clock(found.seconds)} · ${(found.memory / 1e9).toFixed(1)} GB`);
+      const parts = [size, `about ${clock(found.seconds)}`, `${(found.memory / 1e9).toFixed(1)} GB`];
+      say(this.cost, parts.map((each) => each.replaceAll(" ", "\u00a0")).join(" · "));
       say(this.trouble, found.problem ? `This ${found.problem}.` : "");
       this.predict.disabled = Boolean(found.problem) || !this.isReady;
     } catch (error) {
@@ -119,6 +120,7 @@ export class Form {
 
   async order() {
     if (!this.isReady) return;
+    const hasFocus = document.activeElement === this.predict;
     this.predict.disabled = true;
     try {
       const order = await send("POST", "/jobs", this.request);
@@ -127,6 +129,7 @@ export class Form {
       say(this.trouble, error.message);
     } finally {
       this.predict.disabled = !this.isReady;
+      if (hasFocus) this.predict.focus({ preventScroll: true }); // which it lost while it was disabled
     }
   }
 

@@ -110,6 +110,7 @@ export class Form {
       const isSmaller = Math.max(found.width, found.height) < this.settings.size;
       const size = `${found.width} × ${found.height} px${isSmaller ? ", the photo's own" : ""}`;
       const parts = [size, `about ${clock(found.seconds)}`, `${(found.memory / 1e9).toFixed(1)} GB`];
+      if (found.block) parts.push("in blocks, to fit into the memory");
       say(this.cost, parts.map((each) => each.replaceAll(" ", "\u00a0")).join(" · "));
       say(this.trouble, found.problem ? `This ${found.problem}.` : "");
       this.predict.disabled = Boolean(found.problem) || !this.isReady;

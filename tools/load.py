@@ -17,7 +17,7 @@ import urllib.parse
 
 THREADS = 8
 SLOW, SLOWED = 0.1, 0.1  # seconds for 95 % of the answers; share of the pace that painting may lose
-PICTURE = {"way": "painted", "settings": {"size": 512, "epochs": 100, "steps": 10, "patience": 0}}
+PICTURE = {"way": "painted", "settings": {"size": 512, "epochs": 300, "steps": 10, "patience": 0}}
 
 
 class Client:
@@ -55,11 +55,23 @@ def order(client):
 
 
 def measure_pace(client, identity, seconds):
-    """Return the steps a second that the painting makes."""
-    first, begin = client.ask("GET", f"/jobs/{identity}.json")["step"], time.monotonic()
+    """Return the steps a second that the painting makes, from one snapshot to a later one.
+
+    Steps are told an epoch at a time: counted at any other moment, they would be some too few.
+    """
+    first, begin = await_snapshot(client, identity)
     time.sleep(seconds)
-    last = client.ask("GET", f"/jobs/{identity}.json")["step"]
-    return (last - first) / (time.monotonic() - begin)
+    last, end = await_snapshot(client, identity)
+    return (last - first) / (end - begin)
+
+
+def await_snapshot(client, identity):
+    """Wait until the step that is told changes; return it, and the moment."""
+    before = now = client.ask("GET", f"/jobs/{identity}.json")["step"]
+    while now == before:
+        time.sleep(0.02)
+        now = client.ask("GET", f"/jobs/{identity}.json")["step"]
+    return now, time.monotonic()
 
 
 def press(address, path, rate, seconds, times, errors):

@@ -231,7 +231,7 @@ class Console:
 
 
 SHOWN = {
-    events.Loading: lambda console, _: console.say(LOADING),
+    events.Loading: lambda console, event: console.say(f"Loading {event.library} …"),
     events.Notice: lambda console, notice: console.say(f"Note: {notice.text}"),
     events.Planned: Console.show_plan,
     events.Outlined: lambda console, outlined: list(map(console.say, outlined.lines)),

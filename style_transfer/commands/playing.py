@@ -19,7 +19,7 @@ from style_transfer.optimization.events import (
 EXIT_INTERRUPTED = 128  # plus the number of the signal, as shells have it
 
 
-def play(perform, console):
+def play(perform, console, backend="tensorflow"):
     """Show the events of one job, or of several, as they come.
 
     From the first plan on, and from the first of several jobs on, the work is done in a thread, so
@@ -30,6 +30,7 @@ def play(perform, console):
         perform: makes a generator of events, given what `job.perform` calls `should_stop` and
             `downloading`.
         console: a `Console`.
+        backend: of Keras, whatever its own configuration says: all but trainings need TensorFlow.
 
     Returns:
         A `JobFailed` for each job that failed.
@@ -37,8 +38,7 @@ def play(perform, console):
     Raises:
         SystemExit: a signal ended it.
     """
-    # The same command gives the same bytes; TensorFlow reads this when it is imported.
-    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    choose_backend(backend)
     interrupts = Interrupts(console.note_signal)
 
     def show_download(done, total):
@@ -59,6 +59,18 @@ def play(perform, console):
             event = next_event(events, event, console, worker if interrupts.are_caught else None)
     exit_after(interrupts)
     return failures
+
+
+def choose_backend(name="tensorflow"):
+    """Have Keras compute by a backend, and the same command give the same bytes.
+
+    All of them read the environment when they are imported.
+    """
+    os.environ["KERAS_BACKEND"] = name
+    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    if name == "jax":
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
 
 def exit_after(interrupts):

@@ -1,12 +1,13 @@
 """`python main.py train`: a network that paints in one style, or in several, in one pass."""
 
 import functools
+import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
 
-from style_transfer.commands.console import LOADING, Console
+from style_transfer.commands.console import Console
 from style_transfer.commands.options import (
     CONTEXT,
     METHOD,
@@ -35,6 +36,7 @@ Johnson et al. (arXiv:1603.08155), Ulyanov et al. (arXiv:1607.08022); with sever
 et al. (arXiv:1610.07629). Give the same command again to go on with what was interrupted.
 """
 SUFFIX = ".style"
+BACKENDS = ("tensorflow", "jax")
 ARCHITECTURES = ("johnson", "google", "adain", "autoencoder")
 NONE = "none"
 RATES, RATE = {"johnson": 0.002}, 0.001  # Adam's, and that of the other architectures
@@ -164,6 +166,13 @@ def pace_options():
             help="Weight of a third loss, by a critic that learns to tell the paintings from what "
             "is painted; try 0.3.",
         ),
+        Option(
+            "--backend",
+            section=RUN,
+            type=click.Choice(BACKENDS),
+            help="What computes; jax trains on machines with a GPU that have no TensorFlow.  "
+            "[default: tensorflow, if it is installed]",
+        ),
     ]
 
 
@@ -189,8 +198,9 @@ def command(context, **options):
     check(given)
     rate = given.learning_rate or RATES.get(given.arch, RATE)
     settings = make_settings(options | {"optimizer": "adam", "learning_rate": rate})
+    backend = choose_backend(given.backend)
     console = Console(quiet=given.quiet, verbose=given.verbose)
-    console.status(LOADING)
+    console.status(f"Loading {backend} …")
     from style_transfer.feedforward import train
 
     minutes = given.minutes or (None if "steps" in explicit(context) else MINUTES)
@@ -206,8 +216,18 @@ def command(context, **options):
         start=choose_start(given),
         add=given.add,
         critic=given.critic,
+        backend=backend,
     )
-    play(functools.partial(train.perform, task), console)
+    play(functools.partial(train.perform, task), console, backend)
+
+
+def choose_backend(name):
+    """Return the backend of Keras to train by; raise UsageError if it is not installed."""
+    installed = [each for each in BACKENDS if importlib.util.find_spec(each)]
+    if not installed or (name and name not in installed):
+        wanted = name or BACKENDS[0]
+        raise click.UsageError(f"{wanted} is not installed; pip install {wanted}")
+    return name or installed[0]
 
 
 def check(given):

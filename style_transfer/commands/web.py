@@ -17,6 +17,7 @@ from style_transfer import files
 from style_transfer.commands import config
 from style_transfer.commands.console import Console
 from style_transfer.commands.options import CONTEXT, RUN, Command, Option
+from style_transfer.commands.playing import choose_backend
 from style_transfer.settings import COMMON, FIELDS
 
 HELP = """Paint in the browser: choose a photo and a painting, and press Predict.
@@ -90,8 +91,7 @@ def command(port, host, name, output, disk, no_open):
     """Serve the page until Ctrl-C."""
     folder = Path(output)
     make_folder(folder)
-    # The same command gives the same bytes; TensorFlow reads these when it is imported.
-    os.environ["TF_DETERMINISTIC_OPS"] = "1"
+    choose_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with files.Lock(folder / ".lock"), listen(host, port) as listener:
         port = listener.getsockname()[1]

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from style_transfer import files
-from style_transfer.feedforward import google, trained
+from style_transfer.feedforward import architectures, google, trained
 from style_transfer.networks import google as published
 from style_transfer.optimization.device import find_device
 from style_transfer.validation import parse_strength
@@ -76,7 +76,7 @@ class ArbitraryStyleTransfer:
 
     def repaint(self, content, code):
         """Repaint a photo as a code says; without one it stays as it is."""
-        return content if code is None else trained.paint(self.transfer, content, code)
+        return content if code is None else architectures.paint(self.transfer, content, code)
 
     def mix(self, material, strength, style_scale):
         """Return the code, (1, 100), that each region is painted by; None: it stays a photo."""

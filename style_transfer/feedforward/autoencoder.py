@@ -46,6 +46,10 @@ class AdaptiveInstanceNormalization(keras.layers.Layer):
 class MirrorEdges(keras.layers.Layer):
     """Let a picture go on beyond its edges, mirrored, to sides that can be halved three times."""
 
+    def compute_output_shape(self, shape):
+        """Return the shape of the result; JAX cannot tell it by itself."""
+        return (shape[0], None, None, shape[-1])
+
     def call(self, picture):
         """Return a picture that is larger by 16 pixels or more on every side."""
         missing = [-side % MULTIPLE for side in ops.shape(picture)[1:3]]
@@ -55,6 +59,10 @@ class MirrorEdges(keras.layers.Layer):
 
 class CropEdges(keras.layers.Layer):
     """Cut the mirrored edges off an image; its other input is the picture as it was."""
+
+    def compute_output_shape(self, shapes):
+        """Return the shape of the result, that of the picture."""
+        return shapes[1]
 
     def call(self, inputs):
         """Return an image of the picture's size."""

@@ -12,6 +12,8 @@ import numpy as np
 from keras import ops
 from keras.layers import Conv2D, SpectralNormalization
 
+from style_transfer.feedforward import backends
+
 WIDTH = 64  # channels between the features and the judgment
 AHEAD = 0.8  # the share of right judgments above which it does not learn
 
@@ -82,16 +84,26 @@ class Critic:
             paintings, images: features of batches.
             rate: Adam's step size.
         """
-        import tensorflow as tf  # here, so that the rest also runs on Keras' other backends
-
         both = {name: ops.concatenate([paintings[name], images[name]]) for name in self.layers}
-        both = {name: tf.stop_gradient(each) for name, each in both.items()}
+        both = {name: ops.stop_gradient(each) for name, each in both.items()}
         variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            judgments = self.model(both, training=True)
-            loss, won = compare(judgments)
+        normalize(self.model)
+
+        def objective():
+            return compare(self.model(both))
+
+        gradients, won = backends.differentiate(objective, variables, self.variables)
         self.optimizer.learning_rate.assign(ops.where(won < AHEAD, rate, 0.0))
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.optimizer.apply(gradients, variables)
+
+
+def normalize(model):
+    """Divide all kernels by their largest singular values."""
+    for layer in model.layers:
+        if isinstance(layer, SpectralNormalization):
+            vector, kernel = layer.normalized_weights()
+            layer.vector_u.assign(vector)
+            layer.kernel.assign(kernel)
 
 
 def compare(judgments):

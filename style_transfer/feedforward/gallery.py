@@ -5,14 +5,15 @@ one painting and the rest from another are therefore their mixture: N paintings 
 none of the mixed pictures need ever be made.
 """
 
+import math
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 from keras import ops
 
 MIXED = 0.5  # how often a style is a mixture of two
-LEAST_SIDE = 160  # pixels: with less, the deepest layer has little to correlate
+STEP = 64  # pixels: of a variation's side, since JAX compiles anew for every size
+LEAST_SIDE = 192  # with less, the deepest layer has little to correlate
 SCALES = (0.6, 1.3)  # of a variation
 
 
@@ -61,14 +62,12 @@ def vary(image, generator):
         generator: of NumPy.
 
     Returns:
-        An image whose shorter side has 160 pixels or more.
+        A square image whose side is a multiple of 64, and 192 pixels or more.
     """
     image = np.asarray(image)[..., generator.permutation(3)]
     sides = np.array(image.shape[1:3])
-    part = np.ceil(sides * generator.uniform(0.5, 1.0)).astype(int)
+    part = math.ceil(sides.min() * generator.uniform(0.5, 1.0))
     top, left = (generator.integers(rest + 1) for rest in sides - part)
-    image = image[:, top : top + part[0], left : left + part[1]]
-    scale = max(generator.uniform(*SCALES), LEAST_SIDE / part.min())
-    size = np.ceil(part * scale).astype(int)
-    resized = keras.ops.image.resize(image, tuple(map(int, size)), antialias=True)
-    return ops.clip(resized, 0.0, 1.0)
+    image = image[:, top : top + part, left : left + part]
+    side = max(LEAST_SIDE, STEP * round(part * generator.uniform(*SCALES) / STEP))
+    return ops.clip(ops.image.resize(image, (side, side), antialias=True), 0.0, 1.0)

@@ -14,7 +14,7 @@ import functions
 from style_transfer.feedforward import gallery
 from style_transfer.method.statistics import square_root
 from style_transfer.optimization import targets
-from style_transfer.optimization.engine import build_network, choose_lifts
+from style_transfer.optimization.network import build_network, choose_lifts
 from style_transfer.optimization.targets import Style
 
 KNEE = 0.06  # the error of a style above which its logarithm begins to count

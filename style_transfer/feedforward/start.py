@@ -6,11 +6,11 @@ import keras
 import numpy as np
 
 from style_transfer.feedforward import (
+    architectures,
     dataset,
     gallery,
     prediction,
     style_file,
-    trained,
     training,
     trunk,
 )
@@ -85,13 +85,13 @@ def build_for_some(task, material, settings, paintings, policy):
         if task.add:
             mixture = np.vstack([np.eye(known, dtype=np.float32), mixture])
             freeze(network)
-        trained.assign(network, mix_styles(material.start.arrays, mixture))
+        architectures.assign(network, mix_styles(material.start.arrays, mixture))
     return network, lambda: np.eye(count, dtype=np.float32)[known:], paintings
 
 
 def build_for_any(task, material, settings, paintings, policy):
     """Build a network that a painting is described to, see `build_for_some`."""
-    network, moments = trained.build(task.arch, 0, policy), []
+    network, moments = architectures.build(task.arch, 0, policy), []
 
     def look():
         for each in list_variations(paintings, settings.seed):
@@ -105,7 +105,7 @@ def build_for_any(task, material, settings, paintings, policy):
         return found
 
     if material.start:
-        trained.assign(network, material.start.arrays)
+        architectures.assign(network, material.start.arrays)
     return network, styles, look()
 
 
@@ -127,7 +127,7 @@ def mix_start(file, paintings):
     if file.arch != "google":
         return np.full((len(paintings), len(file.names)), 1 / len(file.names), np.float32)
     network = prediction.build_network()
-    trained.assign(network, file.arrays)
+    architectures.assign(network, file.arrays)
     moments = np.stack([prediction.describe(each) for each in paintings])
     return keras.ops.convert_to_numpy(network.get_layer("predictor")(moments))
 

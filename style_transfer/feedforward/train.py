@@ -17,7 +17,7 @@ from style_transfer import files
 from style_transfer.errors import ComputationError
 from style_transfer.feedforward import dataset, style_file
 from style_transfer.networks import weights
-from style_transfer.optimization import job, memory
+from style_transfer.optimization import failures, job, memory
 from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
 from style_transfer.optimization.preparation import load_weights
 from style_transfer.pictures import images
@@ -34,6 +34,7 @@ SHORTER_SIDE = 288  # of the photos that are cropped, so that things have the si
 RESERVE = 10.0  # seconds of a time budget for what comes before and after the steps
 LEAST_STEPS = 2  # of an epoch
 THUMBNAILS = 24  # of the paintings that a network for any style was trained with, at most
+LIBRARIES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 OTHER = "choose another --output, or add --overwrite"
 
 
@@ -53,6 +54,7 @@ class Task:
         start: path of a trained network to begin with, or None.
         add: whether the styles are added to those that it has, of which nothing changes.
         critic: weight of the critic's loss; 0: there is none.
+        backend: what computes, of `LIBRARIES`; Keras' own by the time that it is imported.
     """
 
     styles: tuple
@@ -66,6 +68,7 @@ class Task:
     start: str | None = None
     add: bool = False
     critic: float = 0.0
+    backend: str = "tensorflow"
 
     @property
     def folder(self):
@@ -93,14 +96,14 @@ def perform(task, *, should_stop=lambda: False, downloading=None):
             yield from map(Notice, picture.notices)
         record = make_record(task, material)
         record, settings = find_run(task, record) or (record, task.settings)
-        if "tensorflow" not in sys.modules:
-            yield Loading()
+        if task.backend not in sys.modules:
+            yield Loading(LIBRARIES[task.backend])
         with open_run(task, record) as run:
             yield from train(run, task, settings, material, began, should_stop)
     except MemoryError as error:
         raise ComputationError("the memory ran out; close other programs") from error
-    except job.tensorflow_errors() as error:
-        raise job.explain(error, task.settings) from error
+    except (*failures.tensorflow_errors(), *failures.jax_errors()) as error:
+        raise failures.explain(error, task.settings) from error
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,13 @@ def make_record(task, material):
     training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
     training |= {"arch": task.arch, "add": task.add, "critic": task.critic}
     training |= {"from": material.start and material.start.sha256}
+    training |= {"backend": task.backend} if task.backend != "tensorflow" else {}
     computed = {
         "device": "",
         "precision": task.settings.precision,
         "command": "train",
         "training": training,
+        "versions": records.versions(task.backend),
     }
     terms = ["content", "style", "total_variation", *["critic"] * bool(task.critic), "validation"]
     return records.make_record(

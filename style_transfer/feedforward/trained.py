@@ -1,42 +1,12 @@
 """Paint with a trained network."""
 
-import functools
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from style_transfer import files
-from style_transfer.feedforward import (
-    autoencoder,
-    google,
-    models,
-    prediction,
-    style_file,
-    trunk,
-    universal,
-)
-from style_transfer.runs import checkpoint
+from style_transfer.feedforward import architectures, prediction, style_file, universal
 from style_transfer.validation import parse_strength
-
-#: What builds each of `style_file.FOR_ANY`.
-BUILDERS = {
-    "google": prediction.build_network,
-    "adain": functools.partial(autoencoder.build_network, skips=False),
-    "autoencoder": functools.partial(autoencoder.build_network, skips=True),
-}
-MULTIPLE = 4  # of the sides that the networks can take
-
-
-def build(arch, count, policy="float32"):
-    """Build a network of an architecture; one that is for some styles, for so many.
-
-    Args:
-        policy: what it computes in, see `trunk.build_trunk`.
-    """
-    if arch == models.MULTISTYLE:
-        return google.build_transfer_network(google.MULTISTYLE)
-    return BUILDERS[arch](policy) if arch in BUILDERS else trunk.build_trunk(count, policy)
 
 
 class Network:
@@ -52,10 +22,10 @@ class Network:
     def __init__(self, file):
         self.file = file
         style_file.check_eye(file)
-        self.model = build(file.arch, file.count)
+        self.model = architectures.build(file.arch, file.count)
         self.choose = self.describe if file.paints_any else self.look_up
         try:
-            assign(self.model, file.arrays)
+            architectures.assign(self.model, file.arrays)
         except ValueError as error:
             raise files.FileError(file.path, error, style_file.REMEDY) from None
         self.compiled = compiled(self.model)
@@ -73,7 +43,10 @@ class Network:
             An image of the content's shape, before `material.show`, NumPy.
         """
         strength, content = parse_strength(settings.strength, auto=1.0)[0], material.content
-        images = [paint(self.compiled, content, each) for each in self.choose(material, settings)]
+        images = [
+            architectures.paint(self.compiled, content, each)
+            for each in self.choose(material, settings)
+        ]
         if material.mask is None:
             painted = images[0]
         else:
@@ -103,39 +76,3 @@ def compiled(model):
     of 1.3 GB, which takes several times as long.
     """
     return tf.function(lambda inputs: model(inputs), reduce_retracing=True)
-
-
-def paint(model, photos, mixture):
-    """Paint photos of any size: they go on beyond their edges, mirrored, to multiples of 4.
-
-    Args:
-        model: from `build`, or `compiled`.
-        photos: (batch, height, width, 3) in [0, 1].
-        mixture: what says how: shares (batch, styles), moments (batch, 2, N), or what else the
-            model takes a style as.
-
-    Returns:
-        An array of the photos' shape.
-    """
-    height, width = photos.shape[1:3]
-    missing = [(0, -side % MULTIPLE) for side in (height, width)]
-    padded = np.pad(photos, ((0, 0), *missing, (0, 0)), mode="reflect")
-    image = keras.ops.clip(model([padded, np.asarray(mixture, np.float32)]), 0.0, 1.0)
-    return keras.ops.convert_to_numpy(image)[:, :height, :width]
-
-
-def list_weights(model):
-    """Return copies of the weights of a Keras model by name, without those of the encoder."""
-    return {name: np.array(each) for name, each in list_variables(model).items()}
-
-
-def list_variables(model):
-    """Return what a training can change, by name; the encoder comes with the program."""
-    return {each.path: each for each in model.weights if not each.path.startswith("block")}
-
-
-def assign(model, arrays):
-    """Give a Keras model its weights; raise ValueError unless they are its own."""
-    checkpoint.check_arrays(arrays, list_weights(model))
-    for name, variable in list_variables(model).items():
-        variable.assign(arrays[name])

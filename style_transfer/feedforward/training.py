@@ -11,10 +11,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
-from style_transfer.feedforward import gallery, trained
+from style_transfer.feedforward import architectures, backends, gallery
 from style_transfer.optimization.divergence import check_finite, weigh
 from style_transfer.optimization.events import Iterate
 from style_transfer.runs import checkpoint
@@ -69,7 +68,7 @@ class Trainer:
     To whoever saves what it yields, it looks like a `transfer.Transfer`.
 
     Args:
-        network: from `trained.build`.
+        network: from `architectures.build`.
         loss: a `loss.Loss`.
         lesson: what to learn from, a `Lesson`.
         settings: epochs, steps, learning rate, seed.
@@ -83,13 +82,13 @@ class Trainer:
     def __init__(self, network, loss, lesson, settings, *, critic=None, saved=None):
         self.network, self.loss, self.lesson, self.critic = network, loss, lesson, critic
         self.reschedule(settings)
-        self.styles = tf.constant(lesson.styles)
+        self.styles = ops.convert_to_tensor(lesson.styles, "float32")
         self.optimizer = keras.optimizers.Adam(global_clipnorm=CLIP)
         self.optimizer.build(network.trainable_variables)
         self.weights = np.append(loss.weights, critic.weight if critic else []).astype(np.float32)
-        self.compiled = tf.function(self.take_step, autograph=False)
+        self.compiled = backends.compiled(self.take_step, self.variables)
         self.step, self.validation, self.is_new = 0, math.inf, saved is None
-        self.best, self.best_validation = trained.list_weights(network), math.inf
+        self.best, self.best_validation = architectures.list_weights(network), math.inf
         if saved:
             self.restore(*saved)
 
@@ -100,13 +99,16 @@ class Trainer:
 
     def take_step(self, photos, choice, rate, crops):
         """Do one step; return the losses before it."""
-        variables = self.network.trainable_variables
-        with tf.GradientTape() as tape:
+
+        def objective():
             images = self.network([photos, gallery.mix(self.styles, choice)], training=True)
             losses, features = self.judge(photos, images, choice)
-            objective = self.loss.objective(images, losses, self.weights)
+            return self.loss.objective(images, losses, self.weights), (losses, features)
+
+        own = self.network.trainable_variables
+        gradients, (losses, features) = backends.differentiate(objective, own, self.variables)
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        self.optimizer.apply(gradients, own)
         if self.critic:
             self.critic.learn(self.loss.look(crops), features, rate)
         return ops.mean(losses, axis=0)
@@ -122,11 +124,11 @@ class Trainer:
         """Do the next step with a batch of photos; return its losses."""
         generator = np.random.default_rng((self.settings.seed, self.step, 2))
         choice = gallery.draw(generator, len(photos), len(self.styles))
-        rate = tf.constant(self.schedule.rate(self.step), tf.float32)
+        rate = ops.convert_to_tensor(self.schedule.rate(self.step), "float32")
         crops = self.critic.draw(generator, photos.shape) if self.critic else None
-        losses = self.compiled(tf.constant(photos), choice, rate, crops)
+        losses = self.compiled(ops.convert_to_tensor(photos), choice, rate, crops)
         self.step += 1
-        return losses.numpy()
+        return ops.convert_to_numpy(losses)
 
     def time_step(self):
         """Return the seconds that a step takes; nothing is done for good."""
@@ -207,12 +209,15 @@ class Trainer:
         """Judge the network by photos it is not trained on; return the losses, keep the best."""
         photos = self.lesson.held_back
         choice = gallery.pure(np.arange(len(photos)) % self.lesson.paintings)
-        images = trained.paint(self.network, photos, gallery.mix(self.styles, choice))
-        losses, _ = self.judge(tf.constant(photos), tf.constant(images), choice)
-        losses = losses.numpy().mean(axis=0)
+        images = architectures.paint(self.network, photos, gallery.mix(self.styles, choice))
+        losses, _ = self.judge(ops.convert_to_tensor(photos), ops.convert_to_tensor(images), choice)
+        losses = ops.convert_to_numpy(losses).mean(axis=0)
         self.validation = float(weigh(losses, self.weights))
         if self.validation <= self.best_validation:
-            self.best, self.best_validation = trained.list_weights(self.network), self.validation
+            self.best, self.best_validation = (
+                architectures.list_weights(self.network),
+                self.validation,
+            )
         return losses
 
     @property
@@ -220,8 +225,13 @@ class Trainer:
         """The preview: what becomes of one photo, in the first styles side by side."""
         preview, shown = self.lesson.preview, self.styles[: min(SHOWN, self.lesson.paintings)]
         return np.concatenate(
-            [trained.paint(self.network, preview, each[None]) for each in shown], axis=2
+            [architectures.paint(self.network, preview, each[None]) for each in shown], axis=2
         )
+
+    @property
+    def variables(self):
+        """All that changes, or is used by what does."""
+        return [*self.network.variables, *self.others]
 
     @property
     def others(self):
@@ -231,7 +241,7 @@ class Trainer:
     def save(self):
         """Return all there is to know in order to continue: (arrays, header)."""
         arrays = {
-            f"network {key}": each for key, each in trained.list_weights(self.network).items()
+            f"network {key}": each for key, each in architectures.list_weights(self.network).items()
         }
         arrays |= {f"best {key}": each for key, each in self.best.items()}
         arrays |= {f"other {number}": np.array(each) for number, each in enumerate(self.others)}
@@ -241,7 +251,7 @@ class Trainer:
     def restore(self, arrays, header):
         """Continue from what `save` returned."""
         checkpoint.check_arrays(arrays, self.save()[0])
-        trained.assign(self.network, select(arrays, "network "))
+        architectures.assign(self.network, select(arrays, "network "))
         self.best = select(arrays, "best ")
         for number, variable in enumerate(self.others):
             variable.assign(arrays[f"other {number}"])

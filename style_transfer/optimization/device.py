@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow as tf
+import keras
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,27 @@ class Device:
     def scope(self):
         """Return a context in which this thread computes there."""
         # Without a notice the device is where TensorFlow computes anyway.
-        return tf.device("/CPU:0") if self.notice else contextlib.nullcontext()
+        return keras.device("cpu:0") if self.notice else contextlib.nullcontext()
 
 
 @functools.cache
 def find_device():
     """Return the first GPU if it computes, else the processor; asked once a process."""
+    return find_device_of_jax() if keras.backend.backend() == "jax" else find_device_of_tensorflow()
+
+
+def find_device_of_jax():
+    """See `find_device`; only trainings compute by JAX, see `feedforward.backends`."""
+    import jax
+
+    device = jax.devices()[0]
+    return Device(device.device_kind, is_gpu=device.platform == "gpu")
+
+
+def find_device_of_tensorflow():
+    """See `find_device`."""
+    import tensorflow as tf
+
     threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
     processor = f"CPU, {threads} threads"
     gpus = tf.config.list_physical_devices("GPU")
@@ -54,6 +69,8 @@ def try_gpu():
     Raises:
         tf.errors.OpError: it cannot.
     """
+    import tensorflow as tf
+
     with tf.device("/GPU:0"):
         image, kernel = tf.ones((1, 8, 8, 3)), tf.ones((3, 3, 3, 4))
         tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"))).numpy()
@@ -63,10 +80,12 @@ def choose_precision(settings):
     """Return what the convolutions compute in: `float32`, `bfloat16` or `float16`.
 
     `auto` is bfloat16 on a processor with instructions for it (without them it is emulated, and
-    slower), else float32. On a GPU, too: float16 was tested on processors only.
+    slower), else float32. On a GPU, too: float16 was tested on processors only; and by JAX.
     """
     if settings.precision != "auto":
         return settings.precision
+    if keras.backend.backend() != "tensorflow":
+        return "float32"
     cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
     flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
     has_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(flags) and not find_device().is_gpu

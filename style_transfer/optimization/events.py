@@ -7,7 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Loading:
-    """TensorFlow is about to be imported, which takes some seconds."""
+    """A library is about to be imported, which takes some seconds: what computes."""
+
+    library: str = "TensorFlow"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What TensorFlow raises, and memory that ran out, in one line."""
+"""What TensorFlow or JAX raises, and memory that ran out, in one line."""
 
 import sys
 
@@ -14,13 +14,26 @@ def tensorflow_errors():
     return (tensorflow.errors.OpError,) if tensorflow else ()
 
 
+def jax_errors():
+    """Return the class of the errors that JAX raises, if it is loaded."""
+    jax = sys.modules.get("jax")
+    return (jax.errors.JaxRuntimeError,) if jax else ()
+
+
 def explain(error, settings):
-    """Return the one-line error for one of TensorFlow's."""
-    tensorflow = sys.modules["tensorflow"]
-    if isinstance(error, tensorflow.errors.ResourceExhaustedError):
+    """Return the one-line error for one of TensorFlow's, or of JAX's."""
+    if is_out_of_memory(error):
         return ComputationError(f"the memory ran out; {smaller(settings)}")
-    reason = files.printable(str(error.message).partition("\n")[0])
-    return ComputationError(f"TensorFlow failed: {reason}")
+    reason = files.printable(str(getattr(error, "message", error)).partition("\n")[0])
+    library = "TensorFlow" if isinstance(error, tensorflow_errors()) else "JAX"
+    return ComputationError(f"{library} failed: {reason}")
+
+
+def is_out_of_memory(error):
+    """Tell whether an error of one of the two says that the memory ran out."""
+    if isinstance(error, tensorflow_errors()):
+        return isinstance(error, sys.modules["tensorflow"].errors.ResourceExhaustedError)
+    return str(error).startswith("RESOURCE_EXHAUSTED")
 
 
 def smaller(settings):

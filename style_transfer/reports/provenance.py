@@ -73,6 +73,8 @@ def list_training_options(training):
         words += ["--arch", training["arch"]]
     if training.get("critic"):
         words += ["--critic", f"{training['critic']:g}"]
+    if "backend" in training:
+        words += ["--backend", training["backend"]]
     return words
 
 

@@ -65,12 +65,16 @@ def texts(record):
     return {"Software": f"style-transfer {VERSION}", "Settings": json.dumps(what)}
 
 
-def versions():
-    """Return the versions of the tool and of what it computes with."""
+def versions(backend="tensorflow"):
+    """Return the versions of the tool and of what it computes with.
+
+    Args:
+        backend: of Keras: the name of a package.
+    """
     return {
         "style-transfer": VERSION,
         "python": platform.python_version(),
-        "tensorflow": tensorflow_version(),
+        backend: tensorflow_version() if backend == "tensorflow" else metadata.version(backend),
         **{name: metadata.version(name) for name in ("keras", "numpy", "pillow")},
     }
 

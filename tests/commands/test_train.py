@@ -163,6 +163,13 @@ def test_bad_input_is_refused(studio, flags, words):
     refused(run_here(studio[0], "train", *flags), *words)
 
 
+@pytest.mark.parametrize("flags", [(), ("--backend", "jax")])
+def test_a_backend_that_is_not_there_is_named(studio, flags, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    wanted = flags[-1] if flags else "tensorflow"
+    refused(run_here(studio[0], "train", *FLAGS, *flags), f"pip install {wanted}")
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import functions
-from style_transfer.feedforward import autoencoder, decoder, prediction, trained
+from style_transfer.feedforward import architectures, autoencoder, decoder, prediction
 from style_transfer.networks import decoders, weights
 
 
@@ -63,11 +63,11 @@ def adapted(picture, painting):
 def test_untrained_it_is_adain_with_the_decoder_that_gives_back_pictures(skips, picture):
     painting = np.random.default_rng(1).random((1, 48, 40, 3), np.float32)
     model = autoencoder.build_network(skips=skips)
-    found = trained.paint(model, picture, prediction.describe(painting)[None])
+    found = architectures.paint(model, picture, prediction.describe(painting)[None])
     np.testing.assert_allclose(found, adapted(picture, painting), atol=2e-3)
-    names = trained.list_weights(model)
+    names = architectures.list_weights(model)
     assert any("skip" in name for name in names) == skips
     assert not any(name.startswith("block") for name in names)
-    odd = trained.paint(model, picture[:, :52, :44], prediction.describe(painting)[None])
+    odd = architectures.paint(model, picture[:, :52, :44], prediction.describe(painting)[None])
     np.testing.assert_allclose(odd, adapted(picture[:, :52, :44], painting), atol=2e-3)
     assert sum(each.size for each in names.values()) * 2 < 1e6  # bytes in half precision

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from style_transfer.feedforward import google, trained
+from style_transfer.feedforward import architectures, google
 
 SMALL = google.Layout((4, 6, 8), 2, (6, 4), style=10)
 
@@ -39,7 +39,7 @@ def test_the_published_networks_have_as_many_weights_as_were_published():
 @pytest.mark.parametrize("shape", [(1, 32, 32, 3), (2, 37, 50, 3)])
 def test_a_picture_keeps_its_size_and_range(norm, shape):
     model = google.build_transfer_network(google.Layout((4, 6, 8), 1, (6, 4), contract_norm=norm))
-    images = trained.paint(model, random(*shape), random(shape[0], 100))
+    images = architectures.paint(model, random(*shape), random(shape[0], 100))
     assert images.shape == shape
     assert images.min() > 0 and images.max() < 1
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import functions
-from style_transfer.feedforward import prediction, trained, trunk
+from style_transfer.feedforward import architectures, prediction, trunk
 from style_transfer.feedforward.start import mix_styles
 from style_transfer.networks import weights
 
@@ -60,9 +60,9 @@ def test_a_predicted_style_becomes_a_row_of_scales_and_shifts(network, paintings
     """The trunk of one style paints as the network for any, told of that painting."""
     moments = prediction.describe(paintings[2])[None]
     shares = np.asarray(network.get_layer("predictor")(moments))
-    arrays = trained.list_weights(network)
+    arrays = architectures.list_weights(network)
     single = trunk.build_trunk(1)
-    trained.assign(single, mix_styles(arrays, shares))
+    architectures.assign(single, mix_styles(arrays, shares))
     photo = np.random.default_rng(8).random((1, 40, 52, 3), np.float32)
-    found = trained.paint(single, photo, [[1.0]])
-    np.testing.assert_allclose(found, trained.paint(network, photo, moments), atol=1e-3)
+    found = architectures.paint(single, photo, [[1.0]])
+    np.testing.assert_allclose(found, architectures.paint(network, photo, moments), atol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from style_transfer.errors import SettingsError
-from style_transfer.feedforward import style_file, trained, trunk
+from style_transfer.feedforward import architectures, style_file, trained, trunk
 from style_transfer.files import FileError
 from style_transfer.runs import checkpoint
 from style_transfer.settings import Settings
@@ -25,7 +25,7 @@ def path(tmp_path, model):
         ("night", Image.new("RGB", (400, 100), "navy")),
         ("day", Image.new("RGB", (50, 60))),
     ]
-    style_file.write(path, trained.list_weights(model), pictures, {"steps": 7})
+    style_file.write(path, architectures.list_weights(model), pictures, {"steps": 7})
     return path
 
 
@@ -34,8 +34,8 @@ def test_a_file_comes_back(path, model):
     assert file.names == ("night", "day") and file.facts == {"steps": 7}
     assert [each.size for each in file.thumbnails] == [(192, 48), (50, 60)]
     network = trained.Network(file)
-    for name, each in trained.list_weights(model).items():
-        found = trained.list_weights(network.model)[name]
+    for name, each in architectures.list_weights(model).items():
+        found = architectures.list_weights(network.model)[name]
         np.testing.assert_array_equal(found, each.astype(np.float16).astype(np.float32))
     assert path.stat().st_size < 1e6
 

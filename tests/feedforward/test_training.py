@@ -2,60 +2,26 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import SMALL_VGG19
+from trainers import SETTINGS, build_loss, build_trainer, make_narrow
 
 import functions
-from style_transfer.feedforward import dataset, gallery, start, trained, training, trunk
-from style_transfer.feedforward.critic import Critic
-from style_transfer.feedforward.loss import GRID, KNEE, Loss, measure_grid
+from style_transfer.feedforward import architectures, gallery, start, training
+from style_transfer.feedforward.loss import GRID, KNEE, measure_grid
 from style_transfer.networks import weights
 from style_transfer.optimization import targets
 from style_transfer.optimization.engine import build_network
 from style_transfer.optimization.targets import Style
 from style_transfer.runs.checkpoint import CheckpointError
-from style_transfer.settings import Settings
-
-SETTINGS = Settings(epochs=2, steps=3, learning_rate=2e-3, style_weight=5.0)
-
-
-class Photos(dataset.Batches):
-    """Batches of chance, without files."""
-
-    def __init__(self):
-        super().__init__(["photo"], (2, 40))
-
-    def find(self, position):
-        generator = np.random.default_rng(position)
-        return generator.integers(0, 256, (48, 56, 3), dtype=np.uint8)
 
 
 @pytest.fixture
 def narrow(monkeypatch):
     """Few channels, so that a step takes little time."""
-    for name, value in (("STEM", 4), ("WIDTH", 6), ("BLOCKS", 1)):
-        monkeypatch.setattr(trunk, name, value)
-
-
-def build_loss(count, settings=SETTINGS, precision="float32"):
-    generator = np.random.default_rng(1)
-    styles = [generator.random((1, 48, 64, 3), np.float32) ** (1 + n) for n in range(count)]
-    return Loss(weights.draw(0, SMALL_VGG19), settings, styles, precision), styles
-
-
-def build_trainer(saved=None, settings=SETTINGS, count=2, weight=0.0, precision="float32"):
-    keras.utils.set_random_seed(0)
-    loss, paintings = build_loss(count, precision=precision)
-    widths = {"block1_conv1": SMALL_VGG19.widths[0], "block3_conv1": SMALL_VGG19.widths[2]}
-    critic = Critic(weight, widths, paintings) if weight else None
-    photos = Photos()
-    styles = np.eye(count, dtype=np.float32)
-    lesson = training.Lesson(photos, photos.batch(1000), photos.batch(1001)[:1], styles, count)
-    network = trunk.build_trunk(count, start.POLICIES[precision])
-    return training.Trainer(network, loss, lesson, settings, critic=critic, saved=saved)
+    make_narrow(monkeypatch.setattr)
 
 
 def losses_of_painting(photo, image, style, settings=SETTINGS):
@@ -169,8 +135,8 @@ def test_it_goes_on_as_if_it_had_not_been_stopped(narrow, stop, weight):
     second = build_trainer(saved=(arrays, header), weight=weight)
     assert second.step == stop
     list(second.run())
-    for name, each in trained.list_weights(whole.network).items():
-        np.testing.assert_array_equal(trained.list_weights(second.network)[name], each)
+    for name, each in architectures.list_weights(whole.network).items():
+        np.testing.assert_array_equal(architectures.list_weights(second.network)[name], each)
     for name, each in whole.best.items():
         np.testing.assert_array_equal(second.best[name], each)
 
@@ -206,10 +172,10 @@ def test_of_a_frozen_network_only_the_rows_of_new_styles_change(narrow):
     start.freeze(trainer.network)
     loss, lesson = trainer.loss, dataclasses.replace(trainer.lesson, styles=np.eye(3)[1:])
     lesson = dataclasses.replace(lesson, styles=np.float32(lesson.styles), paintings=2)
-    before = trained.list_weights(trainer.network)
+    before = architectures.list_weights(trainer.network)
     trainer = training.Trainer(trainer.network, loss, lesson, SETTINGS)
     list(trainer.run())
-    for name, each in trained.list_weights(trainer.network).items():
+    for name, each in architectures.list_weights(trainer.network).items():
         if name.endswith(start.NORMS):
             np.testing.assert_array_equal(each[0], before[name][0])
             assert (each[1:] != before[name][1:]).any()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from style_transfer.feedforward import style_file, trained, trunk
+from style_transfer.feedforward import architectures, style_file, trained, trunk
 
 
 def test_conditional_instance_normalization_written_out():
@@ -29,7 +29,7 @@ def test_conditional_instance_normalization_written_out():
 
 def test_a_flat_picture_gives_numbers():
     model = trunk.build_trunk(1)
-    image = trained.paint(model, np.zeros((1, 32, 32, 3), np.float32), [[1.0]])
+    image = architectures.paint(model, np.zeros((1, 32, 32, 3), np.float32), [[1.0]])
     assert np.isfinite(image).all()
 
 
@@ -37,7 +37,7 @@ def test_a_flat_picture_gives_numbers():
 def test_a_picture_keeps_its_size_and_range(shape):
     model = trunk.build_trunk(2)
     photos = np.random.default_rng(0).random(shape, np.float32)
-    images = trained.paint(model, photos, np.full((shape[0], 2), 0.5))
+    images = architectures.paint(model, photos, np.full((shape[0], 2), 0.5))
     assert images.shape == shape
     assert images.min() > 0 and images.max() < 1
 
@@ -62,10 +62,10 @@ def test_bilinear_upsampling_is_that_of_keras():
 
 @pytest.mark.parametrize("arch", ["johnson", *style_file.FOR_ANY])
 def test_as_a_graph_it_takes_pictures_of_all_sizes(arch):
-    model = trained.build(arch, 2)
+    model = architectures.build(arch, 2)
     graph = trained.compiled(model)
     told = np.float32([[0.5, 0.5]]) if arch == "johnson" else np.ones((1, 2, 368), np.float32)
     for shape in ((1, 32, 40, 3), (1, 48, 36, 3), (1, 64, 64, 3), (1, 37, 51, 3)):
         photo = np.random.default_rng(2).random(shape, np.float32)
-        found = trained.paint(graph, photo, told)
-        np.testing.assert_allclose(found, trained.paint(model, photo, told), atol=1e-4)
+        found = architectures.paint(graph, photo, told)
+        np.testing.assert_allclose(found, architectures.paint(model, photo, told), atol=1e-4)

@@ -1,5 +1,7 @@
 """The page: what to paint, the easel with one order on it, the queue and the history."""
 
+import shlex
+
 from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request
 
 from style_transfer.feedforward.used import USED
@@ -69,6 +71,8 @@ def show(order):
         named=forms.NAMED,
         sizes=sorted({*SIZES, settings.size}),
         samples=current_app.extensions["samples"],
+        offers=studio().offers,
+        model=order.model if order else "",
         recipes=sorted(current_app.extensions["recipes"]("compact")),
         **on_easel(order),
         **on_shelf(order and order.id),
@@ -164,8 +168,20 @@ def list_words(order):
         "inputs": {role: {"path": str(path)} for role, path in zip(roles, paths)},
         "settings": settings,
     }
+    if offer := studio().offers.get(order.model):
+        record["settings"] |= {"blend": ()} if offer.thumbnail else {}
+        record["inputs"] = (
+            {"content": record["inputs"]["content"]} if offer.thumbnail else record["inputs"]
+        )
     python, main, *rest = provenance.list_words(record)
-    return [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
+    words = [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
+    return words + (list_model_words(offer) if offer else [])
+
+
+def list_model_words(offer):
+    """List the words, quoted, that name a trained network and its style."""
+    index = [] if offer.count < 2 else ["--style-index", str(offer.index + 1)]
+    return ["--model", shlex.quote(str(offer.path)), *index]
 
 
 def on_shelf(current):

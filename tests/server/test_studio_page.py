@@ -6,11 +6,14 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import standin
 from conftest import call, paint
 from PIL import Image
 from served import LONG, QUICK, Server, make_pictures
+
+from style_transfer.feedforward import style_file
 
 STATE = "document.querySelector('#easel').dataset.state"
 SHOWN = "document.querySelector('#shown')"
@@ -50,6 +53,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     found = Place(tmp_path_factory.mktemp("page") / "place")
+    (found.folder / "models").mkdir()
+    styles = [(name, Image.new("RGB", (80, 64), name)) for name in ("red", "blue")]
+    style_file.write(found.folder / "models" / "two.style", {"a": np.zeros(2)}, styles, {})
     yield found
     for process in found.processes:
         process.kill()
@@ -58,7 +64,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(place):
-    return place.serve()
+    return place.serve("--models", "models")
 
 
 @pytest.fixture
@@ -196,6 +202,17 @@ def test_instant_first_then_painted_from_there(page, server):
     page.wait_until(f"document.querySelectorAll('.history a')[1]?.pathname == '/jobs/{first}'")
     page.evaluate("history.back()")
     page.wait_until(f"location.pathname == '/jobs/{first}' && document.readyState == 'complete'")
+
+
+def test_a_trained_style_needs_no_painting(page, server):
+    page.choose_files("#content .drop input", server.place / "photo.png")
+    page.wait_until("!!document.querySelector('#content .tile:not(.busy)')")
+    assert page.evaluate("predict.disabled")
+    page.evaluate("model.value = 'two 2'; model.dispatchEvent(new Event('input', {bubbles: true}))")
+    page.wait_until("!predict.disabled && cost.textContent.includes('GB')")
+    predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    assert "two: blue" in page.evaluate("easel.textContent")
 
 
 def test_what_another_tab_orders_appears(page, server):

@@ -84,22 +84,34 @@ export class Form {
       content: name(this.content.pictures[0]),
       styles: this.style.pictures.map(name),
       settings: this.settings,
+      model: this.model?.value ?? "",
     };
   }
 
+  // The trained network of one pass that is chosen, an option; or nothing.
+  get model() {
+    return this.way === "instant" ? document.getElementById("model")?.selectedOptions[0] : null;
+  }
+
+  // A network that was trained for a style needs no painting.
   get isReady() {
-    return this.content.isReady && this.style.isReady;
+    return this.content.isReady && (this.isOwn || this.style.isReady);
+  }
+
+  get isOwn() {
+    return Boolean(this.model?.hasAttribute("data-own"));
   }
 
   change() {
     this.place.dataset.way = this.way;
+    this.style.place.classList.toggle("unused", this.isOwn);
     this.predict.disabled = !this.isReady;
     say(this.trouble, "");
     this.keep();
     clearTimeout(this.timer);
     const waits = [...this.content.pictures, ...this.style.pictures].some((each) => !each.id);
     if (this.isReady) this.timer = setTimeout(() => this.estimate(), DELAY);
-    else say(this.cost, waits ? "Reading the picture …" : "Choose a photo and a painting.");
+    else say(this.cost, waits ? "Reading the picture …" : this.isOwn ? "Choose a photo." : "Choose a photo and a painting.");
   }
 
   async estimate() {

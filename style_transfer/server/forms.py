@@ -72,7 +72,12 @@ def find_offer(values, offers):
 
 
 def fit_offer(settings, offer):
-    """Return settings with the style of a trained network that is wanted."""
+    """Return settings with the style of a trained network that is wanted.
+
+    The strength is what the slider shows: left to a network, it would be another one.
+    """
+    if settings.strength == AUTO:
+        settings = dataclasses.replace(settings, strength=STRENGTH)
     if offer.index is None:
         return settings
     if settings.preserve_color not in ("none", "luminance"):

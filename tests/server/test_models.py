@@ -41,12 +41,14 @@ def test_each_style_is_offered_by_name_and_what_is_damaged_is_not(site, models):
 
 def test_an_order_takes_a_trained_style_without_a_painting(site, tmp_path):
     photo = site.add(paint(tmp_path / "photo.png", 1))
-    order = make_order(photo, "", "instant", size=64) | {"styles": [], "model": "two 2"}
+    order = make_order(photo, "", "instant", size=64, strength="0.7")
+    order |= {"styles": [], "model": "two 2"}
     assert site.post("/estimate", order).json["problem"] == ""
     sent = site.post("/jobs", order)
     assert sent.status_code == 201 and sent.json["title"] == "photo in the style of two: blue"
     kept = site.studio.ledger.get(sent.json["id"])
     assert (kept.settings.blend, kept.model) == ((0.0, 1.0), "two 2")
+    assert kept.settings.strength == "0.7"  # as the slider says, and not what a network would take
     page = site.get(f"/jobs/{kept.id}/easel").text
     assert "--style-index" in page and "--model" in page and "--style " not in page
     again = Studio(Store(site.folder), target=None)  # as after a restart

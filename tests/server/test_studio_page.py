@@ -208,7 +208,11 @@ def test_a_trained_style_needs_no_painting(page, server):
     page.choose_files("#content .drop input", server.place / "photo.png")
     page.wait_until("!!document.querySelector('#content .tile:not(.busy)')")
     assert page.evaluate("predict.disabled")
-    page.evaluate("model.value = 'two 2'; model.dispatchEvent(new Event('input', {bubbles: true}))")
+    page.evaluate(
+        "model.value = 'two 2'; ['input', 'change'].forEach(e => "
+        "model.dispatchEvent(new Event(e, {bubbles: true})))"
+    )
+    assert page.evaluate("strength.value") == "1"
     page.wait_until("!predict.disabled && cost.textContent.includes('GB')")
     predict(page)
     page.wait_until(f"{STATE} == 'finished'")

@@ -25,6 +25,10 @@ export class Form {
       this.order();
     });
     document.getElementById("recipe").addEventListener("change", () => this.takeRecipe());
+    const model = document.getElementById("model");
+    model?.addEventListener("change", () => {
+      this.settings = { strength: model.value ? "1" : "0.7" }; // the default of each
+    });
     document.getElementById("defaults").addEventListener("click", () => this.takeRecipe("none"));
     document.getElementById("result").addEventListener("change", (event) => this.takeResult(event.target.files[0]));
     addEventListener("paste", (event) => this.paste(event));

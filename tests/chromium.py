@@ -19,6 +19,25 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CACHES = (".cache/ms-playwright", "Library/Caches/ms-playwright")
 IN_CACHE = ("chromium*/chrome-linux*/chrome", "chromium*/chrome-linux*/headless_shell")
 SECONDS = 60  # to wait for an answer
+#: Where an element is once two frames of the page agree on it, and it is what lies there; or null.
+AT_REST = """(async () => {
+  const find = () => document.querySelector(%s);
+  const frame = () => new Promise(requestAnimationFrame);
+  find()?.scrollIntoView({block: 'center', behavior: 'instant'});
+  await frame();
+  const first = find()?.getBoundingClientRect();
+  await frame();
+  const box = find()?.getBoundingClientRect();
+  const rests = first?.width && box && ['x', 'y', 'width', 'height'].every(e => first[e] == box[e]);
+  if (!rests) return null;
+  const point = [box.x + box.width / 2, box.y + box.height / 2];
+  return find().contains(document.elementFromPoint(...point)) ? point : null;
+})()"""
+#: Note whether the next press is one of an element, before the page knows of it.
+WATCHED = """window.pressed = false;
+addEventListener('mousedown', (event) => {
+  window.pressed = Boolean(event.target.closest(%s));
+}, {capture: true, once: true}); 0"""
 
 
 def find():
@@ -140,7 +159,7 @@ class Chromium:
             raise RuntimeError(outcome["exceptionDetails"])
         return outcome["result"].get("value")
 
-    def wait_until(self, expression, seconds=180):
+    def wait_until(self, expression, seconds=90):
         """Wait until a JavaScript expression is true; return its value."""
         end = time.monotonic() + seconds
         while not (value := self.evaluate(expression)):
@@ -149,20 +168,31 @@ class Chromium:
         return value
 
     def click(self, selector):
-        """Click the middle of the first element that a selector finds, with the mouse."""
-        box = self.middle(selector)
-        place = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.call("Input.dispatchMouseEvent", type=kind, **place)
+        """Click the middle of the first element that a selector finds, with the mouse.
+
+        Only where the element has come to rest and nothing covers it, as a person does; the press
+        is looked at in the page, lest a test waits for what it has never asked for.
+        """
+        end = time.monotonic() + SECONDS
+        while True:
+            place = dict(zip("xy", self.middle(selector)))
+            self.evaluate(WATCHED % json.dumps(selector))
+            mouse = {"button": "left", "clickCount": 1, **place}
+            for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+                self.call("Input.dispatchMouseEvent", type=kind, **mouse)
+            if self.evaluate("window.pressed !== false"):  # undefined: it led to another page
+                return
+            assert time.monotonic() < end, f"never hit: {selector}"
 
     def middle(self, selector):
-        """Return where the middle of the first element is that a selector finds, once in sight."""
-        return self.evaluate(
-            f"(() => {{ const found = document.querySelector({json.dumps(selector)});"
-            "found.scrollIntoView({block: 'center', behavior: 'instant'});"
-            "const box = found.getBoundingClientRect();"
-            "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
-        )
+        """Return where the middle of the first element is that a selector finds.
+
+        Waits until it is in sight, does not move, and nothing else is at that point.
+        """
+        end = time.monotonic() + SECONDS
+        while not (place := self.evaluate(AT_REST % json.dumps(selector))):
+            assert time.monotonic() < end, f"never at rest and in sight: {selector}"
+        return place
 
     def choose_files(self, selector, *paths):
         """Choose files in an input, as its dialog would."""
@@ -197,8 +227,9 @@ class Chromium:
     def press(self, key, code):
         """Press a key and let it go. `code`: its Windows virtual key code."""
         names = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, **names)
+        text = {"text": "\r"} if key == "Enter" else {}  # without which no button is pressed
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **names, **text)
 
     def close(self):
         """End the browser."""

@@ -1,19 +1,23 @@
 """How the page bears many requests while it paints: `tools/load.py ADDRESS`, as `web` prints it.
 
 Orders a picture, watches it paint for a while, then does the same while asking for its status as
-often as is wanted, and prints the times of the answers and the pace of both halves.
+often as is wanted, and once more in peace: the pace meanwhile is held against that before and after
+it, in the same run. Ends with status 1 if an answer was an error, if one of twenty took longer than
+100 ms, or if the painting was slowed by a tenth. To be run where nothing else computes.
 """
 
 import argparse
 import http.client
 import json
 import statistics
+import sys
 import threading
 import time
 import urllib.parse
 
 THREADS = 8
-PICTURE = {"way": "painted", "settings": {"size": 512, "epochs": 100, "steps": 10, "patience": 0}}
+SLOW, SLOWED = 0.1, 0.1  # seconds for 95 % of the answers; share of the pace that painting may lose
+PICTURE = {"way": "painted", "settings": {"size": 512, "epochs": 300, "steps": 10, "patience": 0}}
 
 
 class Client:
@@ -51,11 +55,23 @@ def order(client):
 
 
 def measure_pace(client, identity, seconds):
-    """Return the steps a second that the painting makes."""
-    first, begin = client.ask("GET", f"/jobs/{identity}.json")["step"], time.monotonic()
+    """Return the steps a second that the painting makes, from one snapshot to a later one.
+
+    Steps are told an epoch at a time: counted at any other moment, they would be some too few.
+    """
+    first, begin = await_snapshot(client, identity)
     time.sleep(seconds)
-    last = client.ask("GET", f"/jobs/{identity}.json")["step"]
-    return (last - first) / (time.monotonic() - begin)
+    last, end = await_snapshot(client, identity)
+    return (last - first) / (end - begin)
+
+
+def await_snapshot(client, identity):
+    """Wait until the step that is told changes; return it, and the moment."""
+    before = now = client.ask("GET", f"/jobs/{identity}.json")["step"]
+    while now == before:
+        time.sleep(0.02)
+        now = client.ask("GET", f"/jobs/{identity}.json")["step"]
+    return now, time.monotonic()
 
 
 def press(address, path, rate, seconds, times, errors):
@@ -94,10 +110,18 @@ def main():
         each.join()
     after = measure_pace(client, identity, given.seconds)
     client.ask("POST", f"/jobs/{identity}/stop")
+    sys.exit(report(times, errors, alone, pressed, after))
+
+
+def report(times, errors, alone, pressed, after):
+    """Print what was measured; return 1 if it is not good enough."""
     quantiles = statistics.quantiles(times, n=100)
+    slowed = 1 - pressed / statistics.mean([alone, after])
     print(f"{len(times)} requests, {len(errors)} errors {errors[:1]}")
     print(f"median {1000 * quantiles[49]:.1f} ms, 95 %: {1000 * quantiles[94]:.1f} ms")
     print(f"steps a second: {alone:.2f} before, {pressed:.2f} meanwhile, {after:.2f} after")
+    print(f"the painting was slowed by {100 * slowed:.1f} %")
+    return int(bool(errors) or quantiles[94] > SLOW or slowed > SLOWED)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ Prints an address with a key in it, and opens it. Only this machine is answered,
 asked of any other. Ctrl-C ends it; what is being painted goes on with the next start.
 """
 OUTPUT = Path("data/output/web")
+MODELS = Path("data/output")  # where train writes them
 PORT, PORTS = 8000, 20  # the first one that is tried, and how many
 LOCAL = ("127.0.0.1", "localhost")
 THREADS = 8
@@ -76,6 +77,14 @@ MAX_WAITING = 60  # seconds for a client to send or take something
             help="Folder of the pictures and of what is painted.",
         ),
         Option(
+            "--models",
+            section=COMMON,
+            metavar="DIR",
+            default=str(MODELS),
+            show_default=True,
+            help="Folder of .style files that train wrote: the page offers them.",
+        ),
+        Option(
             "--disk",
             section=RUN,
             type=click.FloatRange(min=0.1),
@@ -87,7 +96,7 @@ MAX_WAITING = 60  # seconds for a client to send or take something
         Option("--no-open", section=RUN, is_flag=True, help="Do not open the browser."),
     ],
 )
-def command(port, host, name, output, disk, no_open):
+def command(port, host, name, output, models, disk, no_open):
     """Serve the page until Ctrl-C."""
     folder = Path(output)
     make_folder(folder)
@@ -96,7 +105,7 @@ def command(port, host, name, output, disk, no_open):
     with files.Lock(folder / ".lock"), listen(host, port) as listener:
         port = listener.getsockname()[1]
         hosts = list_hosts(host, name)
-        serve(folder, listener, hosts, disk * 1e9, shows=not no_open)
+        serve(folder, listener, hosts, disk * 1e9, models=Path(models), shows=not no_open)
 
 
 def make_folder(folder):
@@ -141,17 +150,17 @@ def list_hosts(host, names):
     return [*dict.fromkeys([*LOCAL, *([host] if host != "0.0.0.0" else []), *own, *names])]
 
 
-def serve(folder, listener, hosts, quota, *, shows):
+def serve(folder, listener, hosts, quota, *, models, shows):
     """Answer requests until a signal comes."""
     import waitress
 
-    from style_transfer.server import application, security
+    from style_transfer.server import application, security, shop
     from style_transfer.server.store import Store
     from style_transfer.server.studio import Studio
 
     port = listener.getsockname()[1]
     token = security.read_token(folder / ".token")
-    studio = Studio(Store(folder), work)
+    studio = Studio(Store(folder), work, shop.list_offers(models))
     app = application.create(
         studio,
         token=token,

@@ -53,7 +53,8 @@ def create(studio, *, token, hosts, port, samples, recipes, quota):
     )
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
-    app.jinja_env.filters.update(clock=clock, bytes=write_bytes, date=write_date)
+    app.jinja_env.filters.update(clock=clock, bytes=write_bytes, date=write_date, day=write_day)
+    app.jinja_env.filters.update(summary=pages.summarize)
     app.jinja_env.globals["asset"] = assets.address
     guard = Guard(token, port)
     app.extensions.update(studio=studio, guard=guard, samples=samples)
@@ -102,6 +103,13 @@ def clock(seconds):
 def write_bytes(count):
     """Write a number of bytes for people."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"
+
+
+def write_day(seconds):
+    """Write a moment in short: today the time, else the day."""
+    moment = datetime.datetime.fromtimestamp(seconds)
+    is_today = moment.date() == datetime.date.today()
+    return moment.strftime("%H:%M" if is_today else "%d %b").removeprefix("" if is_today else "0")
 
 
 def write_date(seconds):

@@ -120,7 +120,18 @@ def send_bytes(data, kind):
 @blueprint.post("/estimate")
 def estimate():
     """Say what a picture would cost."""
-    return jsonify(dataclasses.asdict(find_estimate(forms.read_order(read_json()))))
+    return jsonify(dataclasses.asdict(find_estimate(read_order())))
+
+
+def read_order():
+    """Return what `Studio.submit` takes, of the request."""
+    return forms.read_order(read_json(), studio().offers, keep_thumbnail)
+
+
+def keep_thumbnail(offer):
+    """Keep the picture of a trained style; return what an order's `styles` have of it."""
+    data = store.encode(offer.thumbnail.copy(), "PNG")
+    return {"id": studio().store.keep(offer.title, data).id, "name": f"{offer.title}.png"}
 
 
 def find_estimate(values):
@@ -128,13 +139,16 @@ def find_estimate(values):
     kept = studio().store
     sizes = Inputs(kept.size(values["content"]), tuple(map(kept.size, values["styles"])))
     finished = studio().ledger.finished()
-    return estimates.estimate(values["way"], sizes, values["settings"], finished, kept)
+    settings = values["settings"]
+    if values["model"]:  # the shares are of what the network knows
+        settings = dataclasses.replace(settings, blend=())
+    return estimates.estimate(values["way"], sizes, settings, finished, kept)
 
 
 @blueprint.post("/jobs")
 def add_order():
     """Put an order into the queue."""
-    values = forms.read_order(read_json())
+    values = read_order()
     if problem := find_estimate(values).problem:
         raise FormError(f"This {problem}.")
     used, quota = studio().store.count_bytes(), current_app.extensions["quota"]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.networks import weights
-from style_transfer.optimization import memory, preparation, schedule
+from style_transfer.optimization import memory, preparation, room, schedule
 from style_transfer.runs import record as records
 from style_transfer.server.orders import INSTANT, PAINTED
+from style_transfer.validation import parse_memory
 
 # Seconds for each pixel of a step and of one pass, on two cores of 2.5 GHz. As soon as this machine
 # has painted a picture, its own pace counts.
@@ -17,6 +18,7 @@ STEP = {"compact": 2.2e-6, "imagenet": 2.2e-5}
 PASS = 6e-6
 BESIDE = {INSTANT: 0.3, PAINTED: 6.0}  # seconds to read, to compile the steps, to write it all
 LONGEST = 24 * 3600.0  # seconds
+BLOCKWISE = 1.15  # times the pixels of all blocks with their margins: 2 for 512 px, 3 for 256
 LOOK_BACK = 20  # finished orders among which one of the same kind is looked for
 
 
@@ -28,7 +30,8 @@ class Estimate:
         width, height: in pixels.
         seconds: about.
         memory: peak, in bytes.
-        available: bytes of memory that there are.
+        available: bytes of memory that it may take.
+        block: side in pixels of the blocks that it is computed in; None: whole.
         problem: why it cannot be painted, and what to do; or nothing.
     """
 
@@ -37,6 +40,7 @@ class Estimate:
     seconds: float
     memory: float
     available: float
+    block: int | None = None
     problem: str = ""
 
 
@@ -71,27 +75,70 @@ def estimate(way, sizes, settings, finished, store):
         SettingsError: there are no such weights.
     """
     sizes = preparation.choose_sizes(sizes.map(Sized), settings)
-    size, pixels = sizes.content, math.prod(sizes.content)
     recent = finished[: -LOOK_BACK - 1 : -1]
-    if way == INSTANT:
-        seconds = find(recent, lambda order: pass_pace(order, store), PASS) * pixels
-        needed = memory.estimate_pass([size, *sizes.styles])
-    else:
-        network = resolve(settings)
-        pace = find(recent, lambda order: step_pace(order, network, store), STEP[network])
-        seconds = count_steps(sizes, settings) * pace * pixels
-        architecture = widths_of(network, settings)
-        needed = memory.estimate(size, sizes.styles, architecture, settings)
-    there = memory.available() + memory.LIBRARIES  # the worker has those already
-    problem = find_problem(seconds, needed, there)
-    return Estimate(*size, seconds + BESIDE[way], needed, there, problem)
+    there = find_budget(settings)
+    way_of = estimate_pass if way == INSTANT else estimate_painting
+    seconds, needed, block, largest = way_of(sizes, settings, there, recent, store)
+    problem = find_problem(seconds, needed, there, largest)
+    return Estimate(*sizes.content, seconds + BESIDE[way], needed, there, block, problem)
 
 
-def find_problem(seconds, needed, there):
-    """Say why a picture cannot be painted, and what to do; nothing if it can."""
+def find_budget(settings):
+    """Return the bytes that the worker may take, as it finds them, see `room.find_budget`."""
+    given = parse_memory(settings.memory)
+    if given is not None:
+        return given
+    return memory.LIBRARIES + (1 - room.MARGIN) * memory.available()  # the worker has those already
+
+
+def estimate_pass(sizes, settings, budget, recent, store):
+    """Return (seconds, bytes, side of the blocks or None, largest side or 0) of one pass."""
+    seconds = find(recent, lambda order: pass_pace(order, store), PASS) * math.prod(sizes.content)
+    every = [sizes.content, *sizes.styles]
+    if settings.transform == "google":  # needs statistics of the whole
+        return seconds, memory.estimate_pass(every), None, 0
+    block = room.choose_pass_block(sizes.content[::-1], budget)
+    needed = room.estimate_pass(every, block)
+    if math.isinf(block):
+        return seconds, needed, None, 0
+    return seconds * overlap(sizes.content, block, room.PASS_MARGIN), needed, block, 0
+
+
+def estimate_painting(sizes, settings, budget, recent, store):
+    """Return (seconds, bytes, side of the blocks or None, largest side or 0) of a painting."""
+    network = resolve(settings)
+    architecture = widths_of(network, settings)
+    pace = find(recent, lambda order: step_pace(order, network, store), STEP[network])
+    seconds = count_steps(sizes, settings) * pace * math.prod(sizes.content)
+    arguments = sizes, architecture, settings
+    found = room.plan(*arguments, budget)
+    if not found:
+        return seconds, room.least(*arguments), None, room.largest_side(*arguments, budget)
+    fitted, left = found
+    block = left.choose_block(sizes.content[::-1])
+    if block:
+        margin = architecture.margin(settings.layers)
+        seconds *= BLOCKWISE * overlap(sizes.content, block, margin)
+    return seconds, room.estimate(sizes, architecture, fitted, left), block, 0
+
+
+def overlap(size, block, margin):
+    """Return how many times the pixels of a picture its blocks have, with their margins."""
+    seen = [math.ceil(side / block) * (min(block, side) + 2 * margin) for side in size]
+    return max(1.0, math.prod(seen) / math.prod(size))
+
+
+def find_problem(seconds, needed, there, largest):
+    """Say why a picture cannot be painted, and what to do; nothing if it can.
+
+    Args:
+        largest: size in pixels that would fit into the memory; 0: not known.
+    """
     if needed > there:
         numbers = f"{needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are free"
-        return f"needs about {numbers}; choose a smaller size"
+        return f"needs about {numbers}; choose a smaller size" + (
+            f", at most {largest} px" if largest else ""
+        )
     if seconds > LONGEST:
         return f"would take {seconds / 86400:.0f} days; choose a smaller size or fewer epochs"
     return ""

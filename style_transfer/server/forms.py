@@ -1,5 +1,6 @@
 """What comes from a browser, made into what the program knows: by whitelist, value by value."""
 
+import dataclasses
 import json
 
 from style_transfer import files
@@ -21,18 +22,23 @@ class FormError(ValueError):
     """A request holds what cannot be; says what, and what to do."""
 
 
-def read_order(values):
+def read_order(values, offers, keep):
     """Make what `Studio.submit` takes from the JSON of a request.
 
     Args:
         values: `{"way", "content": {"id", "name"}, "styles": [{"id", "name", "share"}],
-            "settings": {name: value}}`.
+            "settings": {name: value}, "model": name}`.
+        offers: the `shop.Offer` that a model may be, by name.
+        keep: function from the bytes of a picture to what `styles` has of it.
 
     Raises:
         FormError: it holds something else.
     """
+    offer = find_offer(values, offers)
     try:
         way, content, styles = values["way"], values["content"], values["styles"]
+        if offer and offer.thumbnail:  # which stands for the painting
+            styles = [keep(offer)]
         given = values.get("settings", {})
         pictures = [content, *styles]
         ids = [each["id"] for each in pictures]
@@ -51,8 +57,32 @@ def read_order(values):
     settings = read_settings(given, way)
     if settings.blend and not any(settings.blend):
         raise FormError("all shares of the paintings are 0; give one of them more")
+    if offer:
+        settings = fit_offer(settings, offer)
     pair = {"content": ids[0], "styles": tuple(ids[1:]), "names": names}
-    return {"way": way, "settings": settings, **pair}
+    return {"way": way, "settings": settings, "model": values["model"] if offer else "", **pair}
+
+
+def find_offer(values, offers):
+    """Return the `shop.Offer` that is to paint, or None; only one pass knows them."""
+    name = values.get("model") if values.get("way") == INSTANT else None
+    if name and (not isinstance(name, str) or name not in offers):
+        raise FormError("there is no such trained network; choose another one")
+    return offers[name] if name else None
+
+
+def fit_offer(settings, offer):
+    """Return settings with the style of a trained network that is wanted.
+
+    The strength is what the slider shows: left to a network, it would be another one.
+    """
+    if settings.strength == AUTO:
+        settings = dataclasses.replace(settings, strength=STRENGTH)
+    if offer.index is None:
+        return settings
+    if settings.preserve_color not in ("none", "luminance"):
+        raise FormError("a trained network keeps the colors of the photo exactly, or not at all")
+    return dataclasses.replace(settings, blend=offer.blend)
 
 
 def read_settings(given, way):

@@ -43,6 +43,7 @@ class Order:
         error: why it failed.
         notices: what the user should know, a line each.
         seconds: that it took, over all sessions; None: not known yet.
+        model: name of the `shop.Offer` that paints; or nothing.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Order:
     error: str = ""
     notices: tuple[str, ...] = field(default=())
     seconds: float | None = None
+    model: str = ""
 
     @property
     def title(self):

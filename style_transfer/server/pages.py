@@ -1,5 +1,7 @@
 """The page: what to paint, the easel with one order on it, the queue and the history."""
 
+import shlex
+
 from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request
 
 from style_transfer.feedforward.used import USED
@@ -13,6 +15,15 @@ from style_transfer.settings import FIELDS, VERSION, Settings
 SIZES = (256, 384, 512, 768, 1024, 1536, 2048)
 #: Settings that the page shows at once; `blend` is by the paintings; the others are under a fold.
 FRONT = ("size", "strength", "style_weight", "style_scale", "tv_weight", "preserve_color", "blend")
+#: What people call those of them that tell two orders for the same pictures apart.
+MOVED = {
+    "strength": "strength",
+    "style_weight": "strength",
+    "style_scale": "brush",
+    "tv_weight": "smoothness",
+    "preserve_color": "colors",
+    "epochs": "epochs",
+}
 RECENT = 60  # orders of the history that are shown unless all are asked for
 
 blueprint = Blueprint("pages", __name__)
@@ -60,6 +71,8 @@ def show(order):
         named=forms.NAMED,
         sizes=sorted({*SIZES, settings.size}),
         samples=current_app.extensions["samples"],
+        offers=studio().offers,
+        model=order.model if order else "",
         recipes=sorted(current_app.extensions["recipes"]("compact")),
         **on_easel(order),
         **on_shelf(order and order.id),
@@ -109,12 +122,13 @@ def on_easel(order):
     if order is None:
         return {}
     store, folder = studio().store, studio().store.place(order.id)
-    taken = store.frames(order)
+    taken, size = store.frames(order), store.result_size(order)
     return {
         "place": studio().ledger.place_of(order),
         "is_ready": studio().is_ready,
         "epochs": [frames.epoch_of(each) for each in taken],
-        "size": store.result_size(order),
+        "size": size,
+        "extent": size or find_extent(order.content),
         "can_continue": order.way == PAINTED and store.can_continue(order),
         "files": [name for name in ("progress.gif", "report.html") if (folder / name).is_file()],
         "command": list_words(order),
@@ -124,6 +138,23 @@ def on_easel(order):
             if provenance.is_changed(name, value)
         ],
     }
+
+
+def summarize(order):
+    """Say in a line what an order asks for: its size, and what was moved on the front."""
+    moved = (name for name in MOVED if name in USED or order.way == PAINTED)
+    values = ((name, getattr(order.settings, name)) for name in moved)
+    changed = [
+        f"{MOVED[name]} {value:g}" if isinstance(value, (int, float)) else f"{MOVED[name]} {value}"
+        for name, value in values
+        if value != FIELDS[name].default
+    ]
+    return ", ".join([f"{order.settings.size} px", *changed])
+
+
+def find_extent(identity):
+    """Return (width, height) of a photo; of one that is gone, what it may have been."""
+    return studio().store.size(identity) if studio().store.has(identity) else (3, 2)
 
 
 def list_words(order):
@@ -137,8 +168,20 @@ def list_words(order):
         "inputs": {role: {"path": str(path)} for role, path in zip(roles, paths)},
         "settings": settings,
     }
+    if offer := studio().offers.get(order.model):
+        record["settings"] |= {"blend": ()} if offer.thumbnail else {}
+        record["inputs"] = (
+            {"content": record["inputs"]["content"]} if offer.thumbnail else record["inputs"]
+        )
     python, main, *rest = provenance.list_words(record)
-    return [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
+    words = [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
+    return words + (list_model_words(offer) if offer else [])
+
+
+def list_model_words(offer):
+    """List the words, quoted, that name a trained network and its style."""
+    index = [] if offer.count < 2 else ["--style-index", str(offer.index + 1)]
+    return ["--model", shlex.quote(str(offer.path)), *index]
 
 
 def on_shelf(current):

@@ -57,6 +57,7 @@ class Studio:
     Args:
         store: a `store.Store`.
         target: of the `Worker`.
+        offers: `shop.Offer` by name.
 
     Attributes:
         ledger: the `Ledger`.
@@ -64,8 +65,8 @@ class Studio:
         stopping: (deadline, state to be) of those that are to end, by id.
     """
 
-    def __init__(self, store, target):
-        self.store, self.target = store, target
+    def __init__(self, store, target, offers=None):
+        self.store, self.target, self.offers = store, target, offers or {}
         self.ledger = Ledger(store)
         self.lock = self.ledger.lock
         self.progress, self.stopping, self.deaths = {}, {}, {}
@@ -189,13 +190,22 @@ class Studio:
         folder = self.store.place(order.id)
         try:
             content, *styles = map(str, map(self.store.picture, (order.content, *order.styles)))
+            model = self.find_model(order)
         except LookupError as error:
             self.ledger.change(order.id, state=FAILED, error=str(error))
             return
         inputs, is_instant = Inputs(content, tuple(styles)), order.way == INSTANT
         self.progress[order.id] = Progress(folder, began=time.monotonic())
         self.ledger.change(order.id, state=RUNNING)
-        self.worker.send(Assignment(order.id, is_instant, inputs, order.settings, folder))
+        self.worker.send(Assignment(order.id, is_instant, inputs, order.settings, folder, model))
+
+    def find_model(self, order):
+        """Return the path of the trained network that paints an order, or None."""
+        if not order.model:
+            return None
+        if order.model not in self.offers:
+            raise LookupError("that trained network is no longer there; choose another one")
+        return str(self.offers[order.model].path)
 
     def listen(self):
         """Take in an event of the worker, or its death."""

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from style_transfer.feedforward import apply
+from style_transfer.feedforward import apply, models
 from style_transfer.optimization import job as jobs
 from style_transfer.optimization.events import Iterate, JobFailed, Painted, Saved
 from style_transfer.runs import record as records
@@ -31,6 +31,7 @@ class Assignment:
         inputs: paths of the pictures.
         settings: of the picture.
         folder: a `Path`; where it holds a run already, that is continued.
+        model: path of the trained network of one pass, or None.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Assignment:
     inputs: Inputs
     settings: Settings
     folder: Path
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Workshop:
     def __init__(self, desk):
         self.desk = desk
         self.engines = jobs.Engines()
-        self.passes = {}  # what paints in one pass, by transform
+        self.passes = {}  # what paints in one pass, by transform and trained network
 
     def paint(self, assignment):
         """Do an assignment; a pass that is asked for in the middle of a long one goes between."""
@@ -129,13 +131,15 @@ class Workshop:
 
     def paint_instantly(self, assignment):
         """Paint in one pass."""
-        painter = apply.Painter(assignment.settings, overwrite=True)
-        transform = assignment.settings.transform
-        painter.compute = self.passes.get(transform)
-        yield from painter.perform(
-            [apply.Task(assignment.inputs, assignment.folder / "result.png")]
-        )
-        self.passes[transform] = painter.compute
+        settings, inputs = assignment.settings, assignment.inputs
+        model = models.read(assignment.model) if assignment.model else None
+        if model and not model.paints_any:
+            inputs = dataclasses.replace(inputs, styles=(model.picture(),))
+        painter = apply.Painter(settings, model=model, overwrite=True)
+        known = settings.transform, model and model.sha256
+        painter.compute = self.passes.get(known)
+        yield from painter.perform([apply.Task(inputs, assignment.folder / "result.png")])
+        self.passes[known] = painter.compute
 
     def optimize(self, assignment):
         """Paint by optimization, from the start or from where it was."""

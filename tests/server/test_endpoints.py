@@ -13,6 +13,7 @@ from PIL import Image, PngImagePlugin
 from served import QUICK, Site, make_order
 
 from style_transfer import files
+from style_transfer.optimization import memory, room
 from style_transfer.server import application, store
 from style_transfer.server.ledger import LONGEST_QUEUE
 from style_transfer.settings import FIELDS
@@ -219,10 +220,26 @@ def test_an_estimate_grows_with_the_work_and_says_what_is_too_much(site, pair, m
     assert "days" in estimate(epochs=10_000, steps=1000, size=512, enlarge=True)["problem"]
     instant = site.post("/estimate", make_order(*pair, "instant", size=512)).json
     assert instant["seconds"] < large["seconds"] / 4
-    monkeypatch.setattr("style_transfer.optimization.memory.available", lambda: 1e6)
+    monkeypatch.setattr(memory, "available", lambda: 1e6)
     assert "GB of memory" in estimate(size=4096, enlarge=True)["problem"]
     answer = site.post("/jobs", make_order(*pair, size=4096, enlarge=True))
     assert answer.status_code == 400 and "choose a smaller size" in answer.json["error"]
+
+
+def test_an_estimate_knows_that_what_does_not_fit_at_once_goes_in_blocks(site, pair, monkeypatch):
+    def estimate(way, free):
+        monkeypatch.setattr(memory, "available", lambda: free)
+        order = make_order(*pair, way, size=4096, enlarge=True)
+        return site.post("/estimate", order).json
+
+    monkeypatch.setattr(memory, "resident", lambda: memory.LIBRARIES)
+    for way, little in (("painted", 6e9), ("instant", 4e9)):
+        whole, parts = estimate(way, 1e12), estimate(way, little)
+        assert whole["block"] is None and whole["memory"] > parts["available"] >= parts["memory"]
+        assert parts["block"] in room.BLOCKS and parts["seconds"] > 1.05 * whole["seconds"]
+        assert parts["available"] == room.find_budget("auto")  # as what paints finds it
+        assert whole["problem"] == parts["problem"] == ""
+    assert "at most" in estimate("painted", 1e9)["problem"]
 
 
 def test_every_recipe_comes_with_all_that_it_sets(site):

@@ -6,15 +6,27 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import standin
 from conftest import call, paint
 from PIL import Image
 from served import LONG, QUICK, Server, make_pictures
 
+from style_transfer.feedforward import style_file
+
 STATE = "document.querySelector('#easel').dataset.state"
 SHOWN = "document.querySelector('#shown')"
 EPOCH = "Number(document.querySelector('#phase')?.textContent.match(/[0-9]+/))"
+#: Note, in each frame, where on the page the two buttons are while they are there.
+PLACES = """window.places = {stop: [], resume: []}; (function look() {
+  for (const [name, seen] of Object.entries(places)) {
+    const box = document.querySelector(`[data-action=${name}]`)?.getBoundingClientRect();
+    const place = box && Math.round(box.y + scrollY);
+    if (box && !seen.includes(place)) seen.push(place);
+  }
+  requestAnimationFrame(look);
+})()"""
 UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
 
 
@@ -41,6 +53,9 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     found = Place(tmp_path_factory.mktemp("page") / "place")
+    (found.folder / "models").mkdir()
+    styles = [(name, Image.new("RGB", (80, 64), name)) for name in ("red", "blue")]
+    style_file.write(found.folder / "models" / "two.style", {"a": np.zeros(2)}, styles, {})
     yield found
     for process in found.processes:
         process.kill()
@@ -49,7 +64,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(place):
-    return place.serve()
+    return place.serve("--models", "models")
 
 
 @pytest.fixture
@@ -97,7 +112,7 @@ def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
     choose(page, server, **QUICK | {"epochs": 12, "steps": 10, "patience": 0})
     tiles = "[...document.querySelectorAll('.tile img')]"
     page.wait_until(f"{tiles}.length == 2 && {tiles}.every(e => e.complete && e.naturalWidth > 30)")
-    page.wait_until("/64 × 48 px · about \\d+ s · [\\d.]+ GB/.test(cost.textContent)")
+    page.wait_until("/64\\s×\\s48\\spx · about\\s\\d+\\ss · [\\d.]+\\sGB/.test(cost.textContent)")
     page.evaluate(
         "window.seen = new Set(); window.watching = setInterval(() => {"
         f"const shown = {SHOWN}; if (shown) seen.add(new URL(shown.src).pathname) }}, 5)"
@@ -158,8 +173,9 @@ def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
 
 def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
     choose(page, server, **LONG | {"epochs": 3000})  # not done before the press, on any machine
+    page.evaluate(PLACES)
     identity = predict(page)
-    page.wait_until(f"{UNDER_WAY} && {SHOWN}.naturalWidth == 64")  # moves the button, too
+    page.wait_until(UNDER_WAY)
     page.click("[data-action=stop]")
     page.wait_until(f"{STATE} == 'stopped'")
     page.wait_until(f"{SHOWN}.naturalWidth == 64")
@@ -171,6 +187,8 @@ def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
     page.click("[data-action=stop]")
     page.wait_until(f"{STATE} == 'stopped'")
     assert server.look(identity)["frame"] > before
+    places = page.evaluate("places")
+    assert all(len(each) == 1 for each in places.values()), f"it moved under the finger: {places}"
 
 
 def test_instant_first_then_painted_from_there(page, server):
@@ -184,6 +202,21 @@ def test_instant_first_then_painted_from_there(page, server):
     page.wait_until(f"document.querySelectorAll('.history a')[1]?.pathname == '/jobs/{first}'")
     page.evaluate("history.back()")
     page.wait_until(f"location.pathname == '/jobs/{first}' && document.readyState == 'complete'")
+
+
+def test_a_trained_style_needs_no_painting(page, server):
+    page.choose_files("#content .drop input", server.place / "photo.png")
+    page.wait_until("!!document.querySelector('#content .tile:not(.busy)')")
+    assert page.evaluate("predict.disabled")
+    page.evaluate(
+        "model.value = 'two 2'; ['input', 'change'].forEach(e => "
+        "model.dispatchEvent(new Event(e, {bubbles: true})))"
+    )
+    assert page.evaluate("strength.value") == "1"
+    page.wait_until("!predict.disabled && cost.textContent.includes('GB')")
+    predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    assert "two: blue" in page.evaluate("easel.textContent")
 
 
 def test_what_another_tab_orders_appears(page, server):
@@ -250,7 +283,7 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     def complaint(name, data):
         (tmp_path / name).write_bytes(data)
         page.choose_files("#content .drop input", tmp_path / name)
-        text = page.wait_until("document.querySelector('#content .trouble').textContent")
+        text = page.wait_until("document.querySelector('#content-trouble').textContent")
         assert page.evaluate("document.querySelectorAll('#content .tile').length") == 0
         return text
 
@@ -260,11 +293,13 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     assert "megapixels" in complaint("bomb.png", (tmp_path / "bomb.png").read_bytes())
     assert "no picture" in complaint("text.txt", b"text")
     assert "not a picture" in complaint("junk.png", b"junk")
+    heic = b"\0\0\0\x18ftypheic" + bytes(4000)  # no browser for the test reads those
+    assert "HEIC" in complaint("photo.heic", heic) and "JPEG" in complaint("photo.jpg", heic)
     assert set((server.place / "kept").rglob("*")) == before
     page.choose_files("#content .drop input", server.place / "photo.png")
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
     page.choose_files("#content .drop input", tmp_path / "junk.png")  # the one before comes back
-    page.wait_until("document.querySelector('#content .trouble').textContent.includes('junk')")
+    page.wait_until("document.querySelector('#content-trouble').textContent.includes('junk')")
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
 
 
@@ -376,6 +411,17 @@ def test_all_of_it_by_keyboard(page, server):
     assert page.evaluate("style_weight.value") == "3"
     page.press("End", 35)
     assert page.evaluate("style_weight.value") == "300"
+    page.evaluate("document.querySelector('#style .take-away').focus()")
+    page.press("Enter", 13)
+    page.wait_until("document.activeElement.matches('#style .drop input')")  # where the next comes
+    page.choose_files("#style .drop input", server.place / "painting.png")
+    page.evaluate("document.querySelector('[name=way]').focus()")
+    page.press("ArrowLeft", 37)
+    page.wait_until("!predict.disabled")
+    page.evaluate("predict.focus()")
+    page.press("Enter", 13)
+    page.wait_until(f"location.pathname.startsWith('/jobs/') && {STATE} == 'finished'")
+    page.wait_until("document.activeElement.id == 'predict'")
     reached = page.evaluate(
         "[...document.querySelectorAll('a, button, input, select, summary')].filter(e => "
         "e.offsetParent && e.tabIndex < 0).length"

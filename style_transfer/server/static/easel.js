@@ -4,6 +4,7 @@ import { clock } from "./form.js";
 import { readFragment, say, send } from "./http.js";
 
 const BETWEEN = 700; // milliseconds from one look to the next
+const STOPPING = "Stopping after this step …";
 
 export class Easel {
   constructor(place, hooks) {
@@ -26,11 +27,10 @@ export class Easel {
   }
 
   async show(id) {
-    try {
-      this.place.replaceChildren(document.adoptNode(await readFragment(`/jobs/${id}/easel`)));
-    } catch {
-      return; // the next look tries again
-    }
+    const found = document.adoptNode(await readFragment(`/jobs/${id}/easel`));
+    const hadFocus = this.place.contains(document.activeElement);
+    this.place.replaceChildren(found);
+    if (hadFocus) found.focus({ preventScroll: true }); // who has no mouse goes on from here
     this.begin();
   }
 
@@ -80,13 +80,15 @@ export class Easel {
   async act(button) {
     if (!button) return;
     const { action, epochs } = button.dataset;
+    const section = this.section;
     button.disabled = true;
     try {
       if (action === "paint") await this.hooks.paint();
       else if (action === "remove") await this.remove();
       else await send("POST", `/jobs/${this.id}/${action}`, epochs ? { epochs: Number(epochs) } : {});
       if (action === "resume") await this.show(this.id);
-      if (action === "stop") say(this.section.querySelector("#phase"), "Stopping after this step …");
+      // What is there now may be another one: it was stopped already.
+      if (action === "stop") say(section.querySelector("#phase"), STOPPING);
       this.hooks.changed();
     } catch (error) {
       this.complain(error.message);
@@ -124,18 +126,26 @@ export class Easel {
     let order;
     try {
       order = await send("GET", `/jobs/${this.id}.json`);
-    } catch {
-      return;
+    } catch (error) {
+      if (error.status === 404) this.end(section);
+      return; // of a server that is gone, the next look tries again
     }
     if (section !== this.section) return;
     if (order.state !== section.dataset.state) {
-      await this.show(order.id);
-      this.hooks.changed();
+      await this.show(order.id).catch(() => {}); // the next look tries again
+      this.hooks.changed(order.state);
     } else if (order.state === "running") {
       this.draw(section, order);
     } else {
       say(section.querySelector("#phase"), order.place === 1 ? "Next in line" : `Number ${order.place} in line`);
     }
+  }
+
+  // Removed, in another tab.
+  end(section) {
+    section.dataset.state = "removed";
+    say(section.querySelector("#phase"), "This picture was removed.");
+    section.querySelectorAll("[data-action]").forEach((each) => each.remove());
   }
 
   draw(section, order) {
@@ -145,7 +155,7 @@ export class Easel {
     const bar = section.querySelector("#bar");
     if (order.steps) bar.value = order.step / order.steps;
     const phase = { painting: `Epoch ${order.epoch} of ${order.epochs}`, preparing: "Preparing …", saving: "Writing the result …" };
-    const text = order.stopping ? "Stopping after this step …" : phase[order.phase] ?? order.phase;
+    const text = order.stopping ? STOPPING : phase[order.phase] ?? order.phase;
     const line = section.querySelector("#phase");
     if (line.textContent !== text && !(order.phase === "preparing" && line.textContent.includes("TensorFlow"))) say(line, text);
     say(section.querySelector("#left"), order.seconds_left ? `about ${clock(order.seconds_left)} left` : "");
@@ -175,5 +185,4 @@ function drawCurve(section, { curve, steps, terms, losses }) {
   section.querySelector("#curve path").setAttribute("d", `M${points.join("L")}`);
   const shown = terms.map((term, index) => `${term.replaceAll("_", " ")} ${Number(losses[index].toPrecision(3))}`);
   section.querySelector("#losses").textContent = shown.join("\n");
-  section.querySelector("#curve").hidden = false;
 }

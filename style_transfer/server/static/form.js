@@ -25,6 +25,10 @@ export class Form {
       this.order();
     });
     document.getElementById("recipe").addEventListener("change", () => this.takeRecipe());
+    const model = document.getElementById("model");
+    model?.addEventListener("change", () => {
+      this.settings = { strength: model.value ? "1" : "0.7" }; // the default of each
+    });
     document.getElementById("defaults").addEventListener("click", () => this.takeRecipe("none"));
     document.getElementById("result").addEventListener("change", (event) => this.takeResult(event.target.files[0]));
     addEventListener("paste", (event) => this.paste(event));
@@ -84,22 +88,34 @@ export class Form {
       content: name(this.content.pictures[0]),
       styles: this.style.pictures.map(name),
       settings: this.settings,
+      model: this.model?.value ?? "",
     };
   }
 
+  // The trained network of one pass that is chosen, an option; or nothing.
+  get model() {
+    return this.way === "instant" ? document.getElementById("model")?.selectedOptions[0] : null;
+  }
+
+  // A network that was trained for a style needs no painting.
   get isReady() {
-    return this.content.isReady && this.style.isReady;
+    return this.content.isReady && (this.isOwn || this.style.isReady);
+  }
+
+  get isOwn() {
+    return Boolean(this.model?.hasAttribute("data-own"));
   }
 
   change() {
     this.place.dataset.way = this.way;
+    this.style.place.classList.toggle("unused", this.isOwn);
     this.predict.disabled = !this.isReady;
     say(this.trouble, "");
     this.keep();
     clearTimeout(this.timer);
     const waits = [...this.content.pictures, ...this.style.pictures].some((each) => !each.id);
     if (this.isReady) this.timer = setTimeout(() => this.estimate(), DELAY);
-    else say(this.cost, waits ? "Reading the picture …" : "Choose a photo and a painting.");
+    else say(this.cost, waits ? "Reading the picture …" : this.isOwn ? "Choose a photo." : "Choose a photo and a painting.");
   }
 
   async estimate() {
@@ -109,7 +125,9 @@ export class Form {
       if (number !== this.asked) return;
       const isSmaller = Math.max(found.width, found.height) < this.settings.size;
       const size = `${found.width} × ${found.height} px${isSmaller ? ", the photo's own" : ""}`;
-      say(this.cost, `${size} · about ${clock(found.seconds)} · ${(found.memory / 1e9).toFixed(1)} GB`);
+      const parts = [size, `about ${clock(found.seconds)}`, `${(found.memory / 1e9).toFixed(1)} GB`];
+      if (found.block) parts.push("in blocks, to fit into the memory");
+      say(this.cost, parts.map((each) => each.replaceAll(" ", "\u00a0")).join(" · "));
       say(this.trouble, found.problem ? `This ${found.problem}.` : "");
       this.predict.disabled = Boolean(found.problem) || !this.isReady;
     } catch (error) {
@@ -119,6 +137,7 @@ export class Form {
 
   async order() {
     if (!this.isReady) return;
+    const hasFocus = document.activeElement === this.predict;
     this.predict.disabled = true;
     try {
       const order = await send("POST", "/jobs", this.request);
@@ -127,6 +146,7 @@ export class Form {
       say(this.trouble, error.message);
     } finally {
       this.predict.disabled = !this.isReady;
+      if (hasFocus) this.predict.focus({ preventScroll: true }); // which it lost while it was disabled
     }
   }
 

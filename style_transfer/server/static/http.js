@@ -12,7 +12,10 @@ export async function send(method, address, body, kind = "application/json") {
   const response = await reach(address, options);
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error || SAID[response.status] || `The server answered ${response.status}.`);
+  if (!response.ok) {
+    const message = answer.error || SAID[response.status] || `The server answered ${response.status}.`;
+    throw Object.assign(new Error(message), { status: response.status });
+  }
   return answer;
 }
 

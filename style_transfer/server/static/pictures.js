@@ -6,6 +6,9 @@ const MOST_BYTES = 24 * 2 ** 20;
 const SIDES = [2048, 4096];
 const MOST_STYLES = 8;
 const quality = 0.95;
+const HEIC =
+  "is a HEIC photo, which this browser cannot read: save it as JPEG, or open this page in Safari. " +
+  "An iPhone takes JPEG with Settings, Camera, Formats, Most Compatible.";
 
 // One box and what is in it: a list of {id, name, width, height, share, url}.
 export class Box {
@@ -42,7 +45,7 @@ export class Box {
   }
 
   complain(message) {
-    say(this.place.querySelector(".trouble"), message);
+    say(document.getElementById(`${this.place.id}-trouble`), message);
   }
 
   // `adds`: beside what is there; else in its place.
@@ -101,9 +104,11 @@ export class Box {
   draw() {
     const tiles = this.place.querySelector(".tiles");
     tiles.replaceChildren(...this.pictures.map((each) => this.makeTile(each)));
-    tiles.classList.toggle("several", this.pictures.length > 1);
+    this.showShares();
     this.place.classList.toggle("filled", this.pictures.length > 0);
-    const empty = this.several ? "Drop, paste or choose a painting" : "Drop, paste or choose a photo";
+    this.place.classList.toggle("many", this.pictures.length > 1);
+    const what = this.several ? "a painting" : "a photo";
+    const empty = matchMedia("(pointer: coarse)").matches ? `Choose ${what}` : `Drop, paste or choose ${what}`;
     const filled = this.several ? "Add a painting" : "Another photo";
     this.place.querySelector(".hint").textContent = this.pictures.length ? filled : empty;
   }
@@ -123,6 +128,7 @@ export class Box {
       this.pictures = this.pictures.filter((each) => each !== picture);
       this.draw();
       this.changed();
+      this.place.querySelector(".drop input").focus({ preventScroll: true });
     });
     tile.append(image, remove);
     if (this.pictures.length > 1) tile.append(this.makeShare(picture));
@@ -132,16 +138,27 @@ export class Box {
   makeShare(picture) {
     const label = document.createElement("label");
     const slider = document.createElement("input");
+    const percent = document.createElement("output");
     label.className = "share";
     Object.assign(slider, { type: "range", min: 0, max: 1, step: 0.05, value: picture.share });
     slider.setAttribute("aria-label", `Share of ${picture.name}`);
     slider.addEventListener("input", () => {
       picture.share = Number(slider.value);
+      this.showShares();
       this.changed();
     });
     slider.title = "Its share of the style";
-    label.append(slider);
+    label.append(slider, percent);
     return label;
+  }
+
+  // In percent, since what counts is each one's part of them all.
+  showShares() {
+    const total = this.pictures.reduce((sum, each) => sum + each.share, 0);
+    const outputs = this.place.querySelectorAll(".share output");
+    this.pictures.forEach(({ share }, index) => {
+      if (outputs[index]) outputs[index].textContent = `${total ? Math.round((100 * share) / total) : 0} %`;
+    });
   }
 }
 
@@ -149,11 +166,17 @@ export class Box {
 // read, the server may.
 async function upload(file, most) {
   const blob = (await shrink(file, most)) ?? file;
+  if (blob === file && (await isHeic(file))) throw new Error(`${file.name} ${HEIC}`);
   if (blob.size > MOST_BYTES) {
     throw new Error(`${file.name} has ${Math.round(blob.size / 2 ** 20)} MB, and this browser cannot make it smaller; 24 MB are the most.`);
   }
   const kind = blob.type.startsWith("image/") ? blob.type : "image/unknown";
   return send("POST", `/pictures?name=${encodeURIComponent(file.name || "")}`, blob, kind);
+}
+
+// By its content: such a photo may be called .jpg.
+async function isHeic(file) {
+  return /^ftyp(hei[cxms]|hev[cxms]|mif1|msf1)$/.test(await file.slice(4, 12).text());
 }
 
 async function shrink(file, most) {

@@ -7,7 +7,10 @@ import { Shelf } from "./shelf.js";
 
 const form = new Form(document.getElementById("form"), show);
 const easel = new Easel(document.getElementById("easel-place"), {
-  changed: () => shelf.look(),
+  changed: (state) => {
+    shelf.look();
+    if (state === "finished") form.change(); // this machine's pace is known better now
+  },
   paint: () => {
     form.way = "painted";
     return form.order();

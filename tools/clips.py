@@ -63,11 +63,14 @@ class Clip:
         pan: pixels of a frame by which the camera moves.
         zoom: by which factor it sees more, a frame.
         step: pixels by which the object moves.
+        noise: standard deviation of the grain that a camera adds to each frame.
     """
 
-    def __init__(self, ground, thing, size=(480, 270), *, pan=(2, 0.5), zoom=0.998, step=(5, -1)):
+    def __init__(
+        self, ground, thing, size=(480, 270), *, pan=(2, 0.5), zoom=0.998, step=(5, -1), noise=0.0
+    ):
         self.ground, self.thing, self.size = ground, thing, size
-        self.pan, self.zoom, self.step = pan, zoom, step
+        self.pan, self.zoom, self.step, self.noise = pan, zoom, step, noise
 
     def matrix(self, time):
         """Return the matrix of the camera at a time, see `look`."""
@@ -85,7 +88,9 @@ class Clip:
     def frame(self, time):
         """Return a frame (height, width, 3), and where the object is in it."""
         seen = look(self.ground, self.matrix(time), self.size)
-        return paste(seen, self.thing, self.corner(time))
+        frame, mask = paste(seen, self.thing, self.corner(time))
+        grain = np.random.default_rng(time).normal(scale=self.noise, size=frame.shape)
+        return (frame + grain).clip(0, 1).astype(np.float32), mask
 
     def flow(self, time, other):
         """Return the exact flow from one frame to another, and where it leads to the same thing."""

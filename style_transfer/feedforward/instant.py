@@ -1,5 +1,7 @@
 """Any style in one pass, by the network that the setting `transform` names."""
 
+import functools
+
 from style_transfer.feedforward import arbitrary, universal
 from style_transfer.networks import instant
 
@@ -11,6 +13,13 @@ def load_network(transform):
         SettingsError: it is in packages that are not installed.
     """
     return (arbitrary if transform == instant.GOOGLE else universal).load_network()
+
+
+@functools.lru_cache(maxsize=2)
+def load_compiled(transform):
+    """Return what `load_network` does, for many pictures of one size; raises the same."""
+    network = load_network(transform)
+    return network if transform == instant.GOOGLE else network.compiled()
 
 
 def painter(settings):

@@ -3,7 +3,7 @@
 import time
 
 from style_transfer.errors import SettingsError
-from style_transfer.feedforward.apply import load_network
+from style_transfer.feedforward import instant, trained
 from style_transfer.optimization.device import find_device
 from style_transfer.optimization.events import Notice
 from style_transfer.video.frames import Materials
@@ -27,7 +27,8 @@ def build(job, prepared):
     computed = {"device": device.name, "precision": "float32", "terms": []}
     if job.film.instant:
         with device.scope():
-            network = load_network(job.settings, job.model)
+            transform = job.settings.transform
+            network = trained.Network(job.model) if job.model else instant.load_compiled(transform)
         return Pass(network, job.settings, job.film.steadiness), computed
     try:
         engine = FrameEngine(prepared.network, job.settings, job.film.temporal_weight)

@@ -2,12 +2,16 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 
 from style_transfer.feedforward import instant
 from style_transfer.video import flow
 from style_transfer.video.loss import FrameTransfer
 
+FINE = 2.0  # pixels: σ of the Gaussian that takes away what is fine
+AROUND = 30.0  # pixels: σ of the one over which the strength of what is fine is averaged
+MOST = 1.5  # times, by which it is made stronger
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
 
 
@@ -59,7 +63,7 @@ class Optimizer:
         new = 1.0 - sum(trust for _, trust in references)
         base = material.content
         if self.settings.init == "instant" and new.mean() > NEW:
-            base = instant.load_network(self.settings.transform).paint(material, self.settings)
+            base = instant.load_compiled(self.settings.transform).paint(material, self.settings)
         return new * base + sum(trust * moved for moved, trust in references)
 
     def paint(self, transfer, should_stop):
@@ -114,4 +118,26 @@ class Pass:
         image = painted = np.asarray(self.network.paint(material, self.settings))
         for moved, trust in references:
             image = image + self.steadiness * trust * (moved - painted)
+        if references:
+            image = restore_detail(image[0], painted[0])[np.newaxis]
         return image.astype(np.float32), (), 0
+
+
+def restore_detail(image, model):
+    """Make what is fine in an image as strong as in another: a mean of several is blurred.
+
+    Args:
+        image, model: (height, width, 3) in [0, 1].
+
+    Returns:
+        (height, width, 3) in [0, 1].
+    """
+    detail = image - cv2.GaussianBlur(image, (0, 0), FINE)
+    wanted = model - cv2.GaussianBlur(model, (0, 0), FINE)
+    gain = np.sqrt(strength(wanted) / np.maximum(strength(detail), 1e-8))
+    return np.clip(image + (np.clip(gain, 1 / MOST, MOST) - 1) * detail, 0.0, 1.0)
+
+
+def strength(detail):
+    """Return the mean square of (height, width, 3) around each pixel, (height, width, 1)."""
+    return cv2.GaussianBlur(np.mean(detail**2, axis=-1), (0, 0), AROUND)[..., np.newaxis]

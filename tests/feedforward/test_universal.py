@@ -269,3 +269,13 @@ def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=5e-3)
     assert np.abs(blocks - whole).mean() < 1e-4 < np.abs(whole - photo).mean()
+
+
+def test_graphs_paint_the_same(network):
+    photo, painting = pictures(SHAPE, (1, 48, 36, 3))
+    material = Material(photo, [Style(painting)], photo)
+    compiled = network.compiled()
+    images_ = [each.paint(material, Settings()) for each in (network, compiled, compiled)]
+    np.testing.assert_allclose(images_[0], images_[1], atol=1e-5)
+    np.testing.assert_array_equal(images_[1], images_[2])
+    assert compiled.decoders is not network.decoders

@@ -107,7 +107,7 @@ FLOORS = (  # a room imports from its own floor and from those below
     {"functions"},
     {"method"},
 )
-FOUNDATION = {"settings", "validation", "errors", "files"}  # for all but `method`
+FOUNDATION = {"settings", "validation", "errors", "files", "storage"}  # for all but `method`
 
 
 def imports_of(path):

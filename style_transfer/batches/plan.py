@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
+from style_transfer import storage
 from style_transfer.errors import SettingsError
 from style_transfer.optimization.job import Job
 from style_transfer.pictures import images
@@ -67,10 +68,11 @@ def shortest(value, values):
 
 
 def expand(paths):
-    """Return the pictures that paths, folders and patterns such as `*.jpg` mean."""
+    """Return the pictures that paths, folders and patterns such as `*.jpg` mean, or addresses."""
     found = []
     for path in paths:
-        matches = sorted(glob.glob(path)) if not Path(path).exists() else [path]
+        is_there = storage.is_address(path) or Path(path).exists()
+        matches = [path] if is_there else sorted(glob.glob(path))
         found += [each for match in matches or [path] for each in images.expand(match)]
     return tuple(found)
 

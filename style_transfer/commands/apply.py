@@ -24,6 +24,7 @@ from style_transfer.commands.options import (
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
+from style_transfer.commands.storing import stored
 from style_transfer.feedforward.used import FREE, USED
 from style_transfer.settings import COMMON, FIELDS, STYLE
 
@@ -92,7 +93,8 @@ def result_options():
             "--output",
             section=COMMON,
             metavar="PATH",
-            help="A .png or .tif file, or a folder; - is standard output.  [default: "
+            help="A .png or .tif file, or a folder, or an address, such as s3://BUCKET/PATH; - is "
+            "standard output.  [default: "
             "data/output/<content>-<style>-instant.png]",
         ),
         Option(
@@ -136,6 +138,13 @@ def command(context, **options):
     if given.json and given.output == STREAM:
         raise click.UsageError("--json does not go with -o -: standard output is the picture")
     console.status(LOADING)
+    with stored(given.output, SUFFIX) as store:
+        given.output = store.output
+        paint_all(context, given, settings, console, store)
+
+
+def paint_all(context, given, settings, console, store):
+    """Paint what the options mean, into a folder of this machine."""
     from style_transfer.feedforward import apply
 
     if given.from_image:
@@ -144,12 +153,14 @@ def command(context, **options):
         model = read_model(given)
         settings = fit_model(settings, given, model)
         tasks = list_tasks(given, settings, model)
+    names = {task.output.name for task in tasks if task.output}
+    store.fetch(names.__contains__)  # what is there already is compared
     if given.sheet:
         perform = prepare_sheet(given, settings, tasks, model)
     else:
         painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
         perform = functools.partial(painter.perform, tasks)
-    paint(perform, tasks, console)
+    paint(store.follow(perform), tasks, console)
 
 
 def prepare_sheet(given, settings, tasks, model):

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 import click
 
@@ -222,7 +223,7 @@ class Console:
         if not saved.finished:
             folder = shlex.quote(files.printable(saved.folder))
             how = "the same command again"  # of a training, whose network lies beside its folder
-            if saved.result.parent == saved.folder or saved.result == saved.folder:
+            if Path(saved.folder) in (Path(saved.result), Path(saved.result).parent):
                 command = "video " if self.is_film else f"{saved.command} " if saved.command else ""
                 how = f"python main.py {command}--resume {folder}"
             unit = "frames" if self.is_film else saved.unit

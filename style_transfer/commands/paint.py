@@ -25,6 +25,7 @@ from style_transfer.commands.options import (
     setting_options,
 )
 from style_transfer.commands.playing import play
+from style_transfer.commands.storing import stored
 from style_transfer.settings import COMMON, FIELDS, STARTS, STYLE
 
 HELP = """Repaint a photo in the style of a painting (Gatys, Ecker & Bethge).
@@ -65,7 +66,8 @@ def picture_options():
             "--output",
             section=COMMON,
             metavar="DIR",
-            help="Folder of the run.  [default: data/output/<content>-<style>]",
+            help="Folder of the run, or its address, such as s3://BUCKET/PATH.  [default: "
+            "data/output/<content>-<style>]",
         ),
     ]
 
@@ -107,7 +109,7 @@ def run_options():
             "--resume",
             section=RUN,
             metavar="DIR",
-            help="Continue the run in a folder; --epochs may grow.",
+            help="Continue the run in a folder or at an address; --epochs may grow.",
         ),
         Option(
             "--from-image",
@@ -159,12 +161,15 @@ def command(context, **options):
         "progress": console.show_share,
         "deadline": began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None,
     }
-    if given.resume:
-        resume(given, explicit(context), job_options, console)
-    elif given.from_image:
-        repeat(given, job_options, console)
-    else:
-        repaint(given, settings, job_options, console)
+    with stored(given.resume or given.output) as store:
+        # Of what is finished there nothing is needed here, but to go on with it.
+        store.fetch(lambda _: bool(given.resume))
+        if given.resume:
+            resume(Path(store.output), explicit(context), job_options, console, store)
+        elif given.from_image:
+            repeat(given, job_options, console, store)
+        else:
+            repaint(given, settings, job_options, console, store)
 
 
 def check_options(context, given):
@@ -187,15 +192,15 @@ def check_options(context, given):
         raise click.UsageError(f"{refused[0]} does not go with {flag}: a run is as it was")
 
 
-def resume(given, settings, job_options, console):
+def resume(folder, settings, job_options, console, store):
     """Continue the run in a folder."""
     from style_transfer.optimization import job
 
-    work = job.resume(Path(given.resume), settings, **job_options)
-    play(functools.partial(job.perform, work), console)
+    work = job.resume(folder, settings, **job_options)
+    play(store.follow(functools.partial(job.perform, work)), console)
 
 
-def repeat(given, job_options, console):
+def repeat(given, job_options, console, store):
     """Run again what made a result, by the record in it; the user may say where its inputs are."""
     from style_transfer.optimization import job
     from style_transfer.runs.inputs import number
@@ -209,10 +214,10 @@ def repeat(given, job_options, console):
     }
     paths |= {role: path for role, path in others.items() if path}
     work = job.repeat(given.from_image, paths, **job_options)
-    perform_in(given, work, console)
+    perform_in(given, work, console, store)
 
 
-def repaint(given, settings, job_options, console):
+def repaint(given, settings, job_options, console, store):
     """Repaint a photo, or several, one after the other."""
     from style_transfer.batches import local, plan
     from style_transfer.optimization.job import Job
@@ -220,23 +225,32 @@ def repaint(given, settings, job_options, console):
     contents = plan.expand(given.content)
     inputs = collect_inputs(contents[0], given, settings)
     if contents == given.content[:1]:
-        perform_in(given, Job(inputs, settings, None, **job_options), console)
+        perform_in(given, Job(inputs, settings, None, **job_options), console, store)
         return
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content file")
-    folder = Path(given.output or plan.batch_folder(inputs))
+    folder = Path(store.output or plan.batch_folder(inputs))
     entries = plan.batch(contents, inputs, settings, folder, job_options["extras"])
     batch = local.Batch(entries, overwrite=given.overwrite)
-    local.check_failures(play(batch.perform, console), len(entries))
+    local.check_failures(play(store.follow(batch.perform), console), len(entries))
 
 
-def perform_in(given, work, console):
-    """Do a job in the folder that the user named, or in a new one, once it is safe to."""
+def perform_in(given, work, console, store):
+    """Do a job in the folder that the user named, or in a new one, once it is safe to.
+
+    At an address what is begun goes on, and what is done stays: the machine may have vanished.
+    """
+    from style_transfer.batches import local, plan
     from style_transfer.optimization import job
     from style_transfer.runs import folder as folders
 
     paths = dict(work.inputs.items())
-    folder = folders.choose_folder(given.output, paths["content"], paths["style"])
+    folder = folders.choose_folder(store.output, paths["content"], paths["style"])
+    if store.is_remote and not given.dry_run:
+        entry = plan.Entry(store.output, dataclasses.replace(work, folder=folder))
+        batch = local.Batch([entry], overwrite=given.overwrite)
+        play(store.follow(functools.partial(batch.perform_one, entry)), console)
+        return
     folders.check_folder(folder, paths.values(), overwrite=given.overwrite)
     work = dataclasses.replace(work, folder=None if given.dry_run else folder)
     play(functools.partial(job.perform, work), console)

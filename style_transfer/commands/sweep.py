@@ -19,6 +19,7 @@ from style_transfer.commands.options import (
     setting_options,
 )
 from style_transfer.commands.playing import play
+from style_transfer.commands.storing import stored
 from style_transfer.settings import COMMON, FIELDS, STARTS
 
 SHEET = "contact_sheet"
@@ -59,7 +60,8 @@ def own_options():
             "--output",
             section=COMMON,
             metavar="DIR",
-            help="Folder of the sweep.  [default: data/output/sweep-<content>-<style>]",
+            help="Folder of the sweep, or its address.  [default: "
+            "data/output/sweep-<content>-<style>]",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Run again what is done, too."),
     ]
@@ -93,16 +95,23 @@ def command(context, content, style, output, overwrite, quiet, verbose, **option
     several, fixed = split(fit_recipe(context, options, console))
     settings = make_settings(fixed)
     contents, styles = plan.expand(content), plan.expand(style)
-    folder = Path(output or plan.sweep_folder(contents, styles))
     extras = tuple(name for name in EXTRAS if wanted[name])
     init = settings.init if settings.init not in STARTS else None
-    sheet = plan.sweep(contents, styles, init, settings, several, folder, extras)
-    batch = local.Batch(sheet.entries, overwrite=overwrite)
-    failures = play(batch.perform, console)
-    with console.silence():
-        path = draw_sheet(folder, sheet)
-    console.print(path)
-    local.check_failures(failures, len(sheet.entries))
+    with stored(output) as store:
+        store.fetch(is_on_sheet)
+        folder = Path(store.output or plan.sweep_folder(contents, styles))
+        sheet = plan.sweep(contents, styles, init, settings, several, folder, extras)
+        batch = local.Batch(sheet.entries, overwrite=overwrite)
+        failures = play(store.follow(batch.perform), console)
+        with console.silence():
+            path = draw_sheet(folder, sheet)
+        console.print(store.name(path))
+        local.check_failures(failures, len(sheet.entries))
+
+
+def is_on_sheet(name):
+    """Tell whether a file of a run is needed for the sheet: the result, or a snapshot."""
+    return name == "result.png" or name.startswith("frames/")
 
 
 def split(options):

@@ -259,7 +259,10 @@ def choose_start(given):
 
 def choose_output(given):
     """Return the path of the file."""
+    from style_transfer import storage
     from style_transfer.runs.folder import OUTPUT
+
+    storage.refuse(given.output)
 
     names = "-".join(Path(each).stem for each in (*given.style[:3], *filter(None, [given.styles])))
     path = Path(given.output or OUTPUT / f"{names}{SUFFIX}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from style_transfer import files
+from style_transfer import files, storage
 from style_transfer.method.architecture import MIN_SIDE
 from style_transfer.pictures import decoding, deep, profiles, sixteen, tiff
 
@@ -54,6 +54,7 @@ def load(path, **colors):
     """Read a picture file. What format it has is told by its content, not by its name.
 
     Args:
+        path: of the file, or its address, see `storage`.
         colors: see `read`.
 
     Returns:
@@ -63,7 +64,7 @@ def load(path, **colors):
         files.FileError: it is missing, no picture, damaged, or over 50 megapixels, which is
             decided from the header, before anything of that size is allocated.
     """
-    return read(path, files.read(path, remedy=REMEDY), **colors)
+    return read(path, storage.read(path, remedy=REMEDY), **colors)
 
 
 def read(path, data, *, keeps=False, profile=None):
@@ -117,10 +118,13 @@ def expand(path):
 
     Raises:
         files.FileError: the folder holds none.
+        storage.StorageError: it is at an address, which does not answer.
     """
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    if storage.is_address(path):
+        return storage.expand(path, known, remedy=REMEDY)
     if not Path(path).is_dir():
         return [path]
-    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
     found = sorted(each for each in Path(path).iterdir() if each.suffix.lower() in known)
     if not found:
         raise files.FileError(path, "is a folder without pictures", REMEDY)
@@ -129,7 +133,7 @@ def expand(path):
 
 def read_text(path, key):
     """Return a text entry of a PNG or TIFF; raise FileError if it is none, or has none such."""
-    return find_text(path, files.read(path, remedy="give a result.png of this program"), key)
+    return find_text(path, storage.read(path, remedy="give a result.png of this program"), key)
 
 
 def find_text(path, data, key):

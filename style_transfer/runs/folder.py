@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from style_transfer import files
+from style_transfer import files, storage
 from style_transfer.pictures import images, tiff
 from style_transfer.runs import checkpoint
 from style_transfer.runs import record as records
@@ -56,6 +56,7 @@ def choose_free(name, suffix=""):
 
 def check_writable(folder):
     """Raise FileError unless a folder can be written to, or made; nothing is changed."""
+    storage.refuse(folder)
     place = Path(folder).absolute()
     there = next(each for each in (place, *place.parents) if each.exists())
     if not there.is_dir():

@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path, PureWindowsPath
 
-from style_transfer import files
+from style_transfer import files, storage
 from style_transfer.networks import weights
 from style_transfer.pictures import images
 from style_transfer.runs.inputs import OWN_ALPHA, Inputs, flag
@@ -217,7 +217,7 @@ def locate_model(record, given, *, is_trusted):
 
 def locate(record, path, role, is_trusted):
     """Return a path of a record as this process can use it; raise FileError if it may not."""
-    found = os.path.join(record["working_folder"], path)
+    found = path if storage.is_address(path) else os.path.join(record["working_folder"], path)
     if not is_trusted(found):
         reason = "is named in that record, but is not below this folder or your home"
         raise files.FileError(found, reason, f"name it yourself with {flag(role)}")
@@ -228,16 +228,20 @@ def is_below_home(path):
     """Tell whether a path lies below the current folder or the user's home.
 
     That is what a picture of unknown origin may make this program open. Told from the text alone:
-    on Windows the mere look at `\\\\host\\share` makes the system log in at that host.
+    on Windows the mere look at `\\\\host\\share` makes the system log in at that host, as does one
+    at an address anywhere.
     """
-    if is_remote(path):
+    if is_remote(path) or storage.is_address(path):
         return False
     place = Path(os.path.abspath(path))
     return any(place.is_relative_to(each) for each in (Path.cwd(), Path.home()))
 
 
 def is_local(path):
-    """Tell whether a path in a folder's record is on this machine, or where this process works."""
+    """Tell whether a path in a folder's record is on this machine, or where this process works.
+
+    An address counts as well: whoever continues a run has begun it.
+    """
     drive = PureWindowsPath(path).drive
     works_there = bool(drive) and drive == PureWindowsPath(Path.cwd()).drive
     return works_there or not is_remote(path)

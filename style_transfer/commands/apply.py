@@ -21,6 +21,7 @@ from style_transfer.commands.options import (
     make_settings,
     message_options,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
@@ -108,6 +109,7 @@ def result_options():
             help="Show the photo in every style of the --model, on one sheet.",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace a picture that is there."),
+        shard_option(),
         Option("--json", section=RUN, is_flag=True, help="Print a line of JSON for each picture."),
     ]
 
@@ -226,13 +228,16 @@ def list_tasks(given, settings, model):
     from_stream = given.content == (STREAM,)
     contents = given.content if from_stream else plan.expand(given.content)
     several = contents != given.content[:1]
+    if given.shard and (not several or given.sheet):
+        raise click.UsageError("--shard is for several --content files, or a folder of them")
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
     inputs = [collect(content, given, settings, model) for content in contents]
     style = given.model if model and not model.paints_any else inputs[0].styles[0]
     outputs = choose_outputs(contents, Path(style).stem, given.output, several)
     check_outputs(outputs, inputs)
-    return [Task(read_stream(each, settings), output) for each, output in zip(inputs, outputs)]
+    tasks = [Task(read_stream(each, settings), output) for each, output in zip(inputs, outputs)]
+    return plan.select(tasks, given.shard)
 
 
 def read_stream(inputs, settings):
@@ -317,6 +322,7 @@ def repeat(context, given):
 
     refused = [FIELDS[name].metadata["flags"][0] for name in explicit(context)]
     refused += ["--config"] if given.config else []
+    refused += ["--shard"] if given.shard else []
     refused += ["a second --content"] if len(given.content) > 1 else []
     if refused:
         raise click.UsageError(f"{refused[0]} does not go with --from-image: it is as it was")

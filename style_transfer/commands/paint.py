@@ -22,6 +22,7 @@ from style_transfer.commands.options import (
     message_options,
     parse_duration,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.playing import play
 from style_transfer.settings import COMMON, FIELDS, STARTS, STYLE
@@ -120,6 +121,7 @@ def run_options():
             is_flag=True,
             help="Replace the run that the folder holds.",
         ),
+        shard_option(),
         Option("--summary", section=RUN, is_flag=True, help="Print the network's layers and stop."),
     ]
 
@@ -174,7 +176,7 @@ def check_options(context, given):
             if not getattr(given, name):
                 raise click.UsageError(f"--{name} is missing; name a picture file.")
         return
-    refused = ["recipe", "config", "time_budget"]
+    refused = ["recipe", "config", "time_budget", "shard"]
     if again == "resume":
         refused += [*PICTURES, "output", "overwrite", "dry_run", "from_image"]
     refused = [f"--{name.replace('_', '-')}" for name in refused if getattr(given, name)]
@@ -219,12 +221,15 @@ def repaint(given, settings, job_options, console):
     contents = plan.expand(given.content)
     inputs = collect_inputs(contents[0], given, settings)
     if contents == given.content[:1]:
+        if given.shard:
+            raise click.UsageError("--shard is for several --content files, or a folder of them")
         perform_in(given, Job(inputs, settings, None, **job_options), console)
         return
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content file")
     folder = Path(given.output or plan.batch_folder(inputs))
     entries = plan.batch(contents, inputs, settings, folder, job_options["animations"])
+    entries = plan.select(entries, given.shard)
     batch = local.Batch(entries, overwrite=given.overwrite)
     local.check_failures(play(batch.perform, console), len(entries))
 

@@ -16,6 +16,7 @@ from style_transfer.commands.options import (
     make_settings,
     message_options,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.playing import play
 from style_transfer.settings import COMMON, FIELDS, STARTS
@@ -30,7 +31,8 @@ Examples:
 
 A numeric option takes several values with commas between them; --content and --style take
 several pictures, folders and patterns. What is done is not done again: after an interruption
-give the same command once more.
+give the same command once more. --shard 1/4 on one machine, 2/4 on the next: each does its part
+of the runs; the command without --shard afterwards draws the sheet.
 """
 
 
@@ -61,6 +63,7 @@ def own_options():
             help="Folder of the sweep.  [default: data/output/sweep-<content>-<style>]",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Run again what is done, too."),
+        shard_option(),
     ]
 
 
@@ -79,7 +82,9 @@ def own_options():
     ],
 )
 @click.pass_context
-def command(context, content, style, output, overwrite, quiet, verbose, webp, mp4, **options):
+def command(
+    context, content, style, output, overwrite, shard, quiet, verbose, webp, mp4, **options
+):
     """Run all combinations that the options mean, and draw their sheet."""
     console = Console(quiet=quiet, verbose=verbose)
     for flag, value in (("--content", content), ("--style", style)):
@@ -95,12 +100,14 @@ def command(context, content, style, output, overwrite, quiet, verbose, webp, mp
     animations = tuple(name for name, wanted in (("webp", webp), ("mp4", mp4)) if wanted)
     init = settings.init if settings.init not in STARTS else None
     sheet = plan.sweep(contents, styles, init, settings, several, folder, animations)
-    batch = local.Batch(sheet.entries, overwrite=overwrite)
+    entries = plan.select(sheet.entries, shard)
+    batch = local.Batch(entries, overwrite=overwrite)
     failures = play(batch.perform, console)
-    with console.silence():
-        path = draw_sheet(folder, sheet)
-    console.print(path)
-    local.check_failures(failures, len(sheet.entries))
+    if shard is None:  # else the others may be drawing it just now
+        with console.silence():
+            path = draw_sheet(folder, sheet)
+        console.print(path)
+    local.check_failures(failures, len(entries))
 
 
 def split(options):

@@ -142,6 +142,21 @@ def batch(contents, inputs, settings, folder, extras=()):
     return entries
 
 
+def select(entries, shard):
+    """Return the part of a list that one of several machines does.
+
+    Every N-th of them, so that the parts of a long list, and of rows of a sweep, are alike.
+
+    Args:
+        entries: a list, the same on all machines.
+        shard: (number, count), counted from 1; None: all.
+    """
+    if shard is None:
+        return entries
+    number, count = shard
+    return entries[number - 1 :: count]
+
+
 def check_names(entries):
     """Raise SettingsError if two runs would go to one folder."""
     seen = set()

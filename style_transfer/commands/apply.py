@@ -21,6 +21,7 @@ from style_transfer.commands.options import (
     make_settings,
     message_options,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
@@ -110,6 +111,7 @@ def result_options():
             help="Show the photo in every style of the --model, on one sheet.",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace a picture that is there."),
+        shard_option(),
         Option("--json", section=RUN, is_flag=True, help="Print a line of JSON for each picture."),
     ]
 
@@ -138,7 +140,9 @@ def command(context, **options):
     if given.json and given.output == STREAM:
         raise click.UsageError("--json does not go with -o -: standard output is the picture")
     console.status(LOADING)
-    with stored(given.output, SUFFIX) as store:
+    from style_transfer.pictures.images import SUFFIXES
+
+    with stored(given.output, SUFFIXES) as store:
         given.output = store.output
         paint_all(context, given, settings, console, store)
 
@@ -239,13 +243,16 @@ def list_tasks(given, settings, model):
     from_stream = given.content == (STREAM,)
     contents = given.content if from_stream else plan.expand(given.content)
     several = contents != given.content[:1]
+    if given.shard and (not several or given.sheet):
+        raise click.UsageError("--shard is for several --content files, or a folder of them")
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
     inputs = [collect(content, given, settings, model) for content in contents]
     style = given.model if model and not model.paints_any else inputs[0].styles[0]
     outputs = choose_outputs(contents, Path(style).stem, given.output, several)
     check_outputs(outputs, inputs)
-    return [Task(read_stream(each, settings), output) for each, output in zip(inputs, outputs)]
+    tasks = [Task(read_stream(each, settings), output) for each, output in zip(inputs, outputs)]
+    return plan.select(tasks, given.shard)
 
 
 def read_stream(inputs, settings):
@@ -334,6 +341,7 @@ def repeat(context, given):
 
     refused = [FIELDS[name].metadata["flags"][0] for name in explicit(context)]
     refused += ["--config"] if given.config else []
+    refused += ["--shard"] if given.shard else []
     refused += ["a second --content"] if len(given.content) > 1 else []
     if refused:
         raise click.UsageError(f"{refused[0]} does not go with --from-image: it is as it was")

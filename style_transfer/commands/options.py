@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import math
 import operator
+import re
 
 import click
 
@@ -247,6 +248,17 @@ def extra_options():
     ]
 
 
+def shard_option():
+    """Make the option by which several machines share the pictures."""
+    return Option(
+        "--shard",
+        section=RUN,
+        metavar="I/N",
+        callback=parse_shard,
+        help="Of several pictures, only the I-th of N parts, counted from 1: one for each machine.",
+    )
+
+
 def message_options():
     """Make the options that say how much is said."""
     return [
@@ -287,6 +299,19 @@ def parse_duration(_context, _parameter, text):
     if not 1 <= seconds < math.inf:
         raise click.BadParameter(f"{text} is no time; write 90s or 5m, for example")
     return seconds
+
+
+def parse_shard(_context, _parameter, text):
+    """Turn `3/16` into (3, 16)."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if not found:
+        raise click.BadParameter(f"{text} is no part; write 1/4 for the first of four")
+    number, count = map(int, found.groups())
+    if not 1 <= number <= count:
+        raise click.BadParameter(f"{text}: parts are counted from 1, from 1/{count or 1} on")
+    return number, count
 
 
 def make_settings(options):

@@ -23,6 +23,7 @@ from style_transfer.commands.options import (
     message_options,
     parse_duration,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.playing import play
 from style_transfer.commands.storing import stored
@@ -123,6 +124,7 @@ def run_options():
             is_flag=True,
             help="Replace the run that the folder holds.",
         ),
+        shard_option(),
         Option("--summary", section=RUN, is_flag=True, help="Print the network's layers and stop."),
     ]
 
@@ -180,7 +182,7 @@ def check_options(context, given):
             if not getattr(given, name):
                 raise click.UsageError(f"--{name} is missing; name a picture file.")
         return
-    refused = ["recipe", "config", "time_budget"]
+    refused = ["recipe", "config", "time_budget", "shard"]
     if again == "resume":
         refused += [*PICTURES, "output", "overwrite", "dry_run", "from_image"]
     refused = [f"--{name.replace('_', '-')}" for name in refused if getattr(given, name)]
@@ -225,12 +227,15 @@ def repaint(given, settings, job_options, console, store):
     contents = plan.expand(given.content)
     inputs = collect_inputs(contents[0], given, settings)
     if contents == given.content[:1]:
+        if given.shard:
+            raise click.UsageError("--shard is for several --content files, or a folder of them")
         perform_in(given, Job(inputs, settings, None, **job_options), console, store)
         return
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content file")
     folder = Path(store.output or plan.batch_folder(inputs))
     entries = plan.batch(contents, inputs, settings, folder, job_options["extras"])
+    entries = plan.select(entries, given.shard)
     batch = local.Batch(entries, overwrite=given.overwrite)
     local.check_failures(play(store.follow(batch.perform), console), len(entries))
 

@@ -91,12 +91,12 @@ class There:
 
 
 @contextlib.contextmanager
-def stored(output, suffix=None):
+def stored(output, suffixes=()):
     """Make `Here` or `There` of what the user named; at the end all is sent.
 
     Args:
         output: a path, an address or None.
-        suffix: of files; what has another one is a folder.
+        suffixes: a tuple: of files; what has another one is a folder.
 
     Raises:
         files.FileError: the address cannot be used, or a package is missing.
@@ -105,7 +105,7 @@ def stored(output, suffix=None):
     if not storage.is_address(output):
         yield Here(output)
         return
-    there = There(output, bool(suffix) and output.lower().endswith(suffix))
+    there = There(output, output.lower().endswith(suffixes))
     is_end = False
     try:
         yield there

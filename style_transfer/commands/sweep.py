@@ -17,6 +17,7 @@ from style_transfer.commands.options import (
     make_settings,
     message_options,
     setting_options,
+    shard_option,
 )
 from style_transfer.commands.playing import play
 from style_transfer.commands.storing import stored
@@ -32,7 +33,8 @@ Examples:
 
 A numeric option takes several values with commas between them; --content and --style take
 several pictures, folders and patterns. What is done is not done again: after an interruption
-give the same command once more.
+give the same command once more. --shard 1/4 on one machine, 2/4 on the next: each does its part
+of the runs; the command without --shard afterwards draws the sheet.
 """
 
 
@@ -64,6 +66,7 @@ def own_options():
             "data/output/sweep-<content>-<style>]",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Run again what is done, too."),
+        shard_option(),
     ]
 
 
@@ -82,7 +85,7 @@ def own_options():
     ],
 )
 @click.pass_context
-def command(context, content, style, output, overwrite, quiet, verbose, **options):
+def command(context, content, style, output, overwrite, shard, quiet, verbose, **options):
     """Run all combinations that the options mean, and draw their sheet."""
     console = Console(quiet=quiet, verbose=verbose)
     wanted = {name: options.pop(name) for name in EXTRAS}
@@ -101,12 +104,14 @@ def command(context, content, style, output, overwrite, quiet, verbose, **option
         store.fetch(is_on_sheet)
         folder = Path(store.output or plan.sweep_folder(contents, styles))
         sheet = plan.sweep(contents, styles, init, settings, several, folder, extras)
-        batch = local.Batch(sheet.entries, overwrite=overwrite)
+        entries = plan.select(sheet.entries, shard)
+        batch = local.Batch(entries, overwrite=overwrite)
         failures = play(store.follow(batch.perform), console)
-        with console.silence():
-            path = draw_sheet(folder, sheet)
-        console.print(store.name(path))
-        local.check_failures(failures, len(sheet.entries))
+        if shard is None:  # else the others may be drawing it just now
+            with console.silence():
+                path = draw_sheet(folder, sheet)
+            console.print(store.name(path))
+        local.check_failures(failures, len(entries))
 
 
 def is_on_sheet(name):

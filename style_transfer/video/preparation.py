@@ -121,7 +121,7 @@ def load_pictures(job, film, times, masks):
 def find_network(job, sizes, downloading):
     """Return what paints; refuse what does not fit into the memory."""
     if job.film.instant:
-        apply.check_memory(sizes, job.settings, job.model)
+        apply.check_memory(sizes, job.settings)
         return apply.find_source(job.settings, job.model)
     settings = job.settings
     network = preparation.load_weights(job.weights or settings.weights, settings, downloading)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import click
 
+from style_transfer import files
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
@@ -94,9 +95,8 @@ def result_options():
             "--output",
             section=COMMON,
             metavar="PATH",
-            help="A .png or .tif file, or a folder, or an address, such as s3://BUCKET/PATH; - is "
-            "standard output.  [default: "
-            "data/output/<content>-<style>-instant.png]",
+            help="A .png or .tif file, a folder, or the address of one (s3://BUCKET/PATH); - is "
+            "standard output.  [default: data/output/<content>-<style>-instant.png]",
         ),
         Option(
             "--from-image",
@@ -169,7 +169,6 @@ def paint_all(context, given, settings, console, store):
 
 def prepare_sheet(given, settings, tasks, model):
     """Return what paints one photo in every style of a trained network."""
-    from style_transfer import files
     from style_transfer.feedforward import style_sheet
 
     if not model or model.paints_any or len(tasks) > 1 or given.output == STREAM:
@@ -179,8 +178,7 @@ def prepare_sheet(given, settings, tasks, model):
     if tasks[0].output.suffix.lower() != SUFFIX:
         raise click.UsageError(f"--sheet is a PNG; name a {SUFFIX} file with --output")
     if tasks[0].output.exists() and not given.overwrite:
-        remedy = "choose another --output, or add --overwrite"
-        raise files.FileError(tasks[0].output, "is there already", remedy)
+        raise files.FileError(tasks[0].output, "is there already", "name another, or --overwrite")
     return functools.partial(style_sheet.perform, tasks[0], settings, model)
 
 
@@ -302,10 +300,7 @@ def choose_outputs(contents, style, output, several):
     if is_folder(output) or not path.suffix:
         return [path / f"{names[0]}-{style}{SUFFIX}"]
     if path.suffix.lower() not in SUFFIXES:
-        kinds = " or ".join(SUFFIXES[:2])
-        raise click.UsageError(
-            f"--output: {path} is no PNG or TIFF; name a {kinds} file or a folder"
-        )
+        raise click.UsageError(f"--output: {path} is no .png or .tif file; name one, or a folder")
     return [path]
 
 
@@ -316,7 +311,6 @@ def is_folder(output):
 
 def check_outputs(outputs, inputs):
     """Refuse two results of one name, one in the place of an input, one that cannot be written."""
-    from style_transfer import files
     from style_transfer.runs.folder import check_writable
 
     # `Path.resolve` would raise for a link to itself (before Python 3.13).

@@ -167,7 +167,7 @@ def test_a_tiff_in_and_out_keeps_16_bits_and_what_made_it(run_main, style, tmp_p
     again = run_main("apply", "--from-image", "out.tif", *named, "-o", "again.TIFF")
     assert again.returncode == 0, again.stderr
     assert (cwd / "again.TIFF").read_bytes() == (cwd / "out.tif").read_bytes()
-    refused(run_main(*flags, "-o", "out.jpg"), "out.jpg is no PNG or TIFF", "name a .png or .tif")
+    refused(run_main(*flags, "-o", "out.jpg"), "out.jpg is no .png or .tif file", "name one")
     refused(run_main("apply", "-c", tmp_path, "-s", style, "-o", "a.tif"), "a.tif is a file")
 
 

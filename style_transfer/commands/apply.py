@@ -148,7 +148,7 @@ def command(context, **options):
 
 
 def paint_all(context, given, settings, console, store):
-    """Paint what the options mean, into a folder of this machine."""
+    """Paint what the options mean, into a folder of this machine; what is there is compared."""
     from style_transfer.feedforward import apply
 
     if given.from_image:
@@ -157,8 +157,7 @@ def paint_all(context, given, settings, console, store):
         model = read_model(given)
         settings = fit_model(settings, given, model)
         tasks = list_tasks(given, settings, model)
-    names = {task.output.name for task in tasks if task.output}
-    store.fetch(names.__contains__)  # what is there already is compared
+    store.fetch({task.output.name for task in tasks if task.output}.__contains__)
     if given.sheet:
         perform = prepare_sheet(given, settings, tasks, model)
     else:

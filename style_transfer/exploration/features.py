@@ -22,6 +22,7 @@ from style_transfer.pictures import images
 from style_transfer.reports.page import Grid
 
 TABLE = "features.csv"
+IN_A_ROW = 8  # maps, on the sheet
 COLUMNS = ("layer", "channel", "picture", "mean", "max", "share of positions that answer")
 NAMES = {"content": "photo", "style": "painting", "beside": "result"}
 
@@ -156,7 +157,7 @@ class Features(Explorer):
         return grids
 
     def grid_of_maps(self, album):
-        """Return the grid of the maps: a row for each layer and picture."""
+        """Return the grid of the maps: a row or more for each layer and picture."""
         rows, cells, captions = [], {}, {}
         for layer in self.layers:
             chosen = self.choose(layer)
@@ -166,11 +167,13 @@ class Features(Explorer):
                 row = len(rows)
                 rows.append(self.label(layer, role))
                 cells[row, 0] = [album.picture(name_of(layer, role))]
-                for column, channel in enumerate(chosen, start=1):
-                    cells[row, column] = [album.picture(name_of(layer, role, channel))]
-                    captions[row, column] = self.caption(layer, role, channel)
+                rows += [""] * ((len(chosen) - 1) // IN_A_ROW)
+                for place, channel in enumerate(chosen):
+                    cell = row + place // IN_A_ROW, 1 + place % IN_A_ROW
+                    cells[cell] = [album.picture(name_of(layer, role, channel))]
+                    captions[cell] = self.caption(layer, role, channel)
         widest = max(len(self.choose(layer)) for layer in self.layers)
-        columns = ["one position sees", *map(str, range(1, widest + 1))]
+        columns = ["one position sees", *[""] * min(widest, IN_A_ROW)]
         return Grid(self.title, rows, columns, cells, captions, absent="")
 
     def label(self, layer, role):

@@ -29,7 +29,6 @@ lifted) take apart again. Half a minute for eight of a layer, on two cores.
     params=exploring_options(
         ChannelChoices,
         used=("seed", "network", "weights", "pooling", "preprocessing"),
-        resumable=True,
         folder="data/output/channels",
     ),
 )

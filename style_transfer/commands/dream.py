@@ -33,7 +33,6 @@ larger networks begin. Some seconds a dream, on two cores; the page moves throug
         *exploring_options(
             DreamChoices,
             used=[name for name in USED if name != "precision"],
-            resumable=True,
         ),
     ],
 )

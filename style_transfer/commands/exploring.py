@@ -42,17 +42,15 @@ def picture_option(*flags, **keywords):
     return Option(*flags, section=COMMON, metavar="PICTURE", **keywords)
 
 
-def exploring_options(kind, *, used=USED, defaults=None, resumable=False, folder=FOLDER):
+def exploring_options(kind, *, used=USED, defaults=None, folder=FOLDER):
     """Make the options of an exploring command, but those that name its pictures.
 
     Args:
         kind: class of its own options, see `exploration.choices`.
         used: names of the settings that it depends on.
         defaults: of those, by name, that have others here.
-        resumable: whether it takes so long that one may want to go on with it.
         folder: where its pictures go by default.
     """
-    resume = Option("--resume", section=RUN, metavar="DIR", help="Continue the one in a folder.")
     return [
         Option(
             "-o",
@@ -65,7 +63,7 @@ def exploring_options(kind, *, used=USED, defaults=None, resumable=False, folder
         *file_options(recipes=False),
         *setting_options(without=FIELDS.keys() - set(used), defaults=defaults),
         Option("--dry-run", section=RUN, is_flag=True, help="Say what would be done, and stop."),
-        *([resume] if resumable else []),
+        Option("--resume", section=RUN, metavar="DIR", help="Continue the one in a folder."),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace what the folder holds."),
         *message_options(),
     ]

@@ -58,7 +58,7 @@ DEFAULTS = {
     params=[
         picture_option("-c", "--content", help="The photo."),
         picture_option("-s", "--style", help="The painting."),
-        *exploring_options(Choices, used=(*USED, *OWN), defaults=DEFAULTS, resumable=True),
+        *exploring_options(Choices, used=(*USED, *OWN), defaults=DEFAULTS),
     ],
 )
 @click.pass_context

@@ -73,7 +73,7 @@ class FeatureChoices(Choices):
         "A layer to look at; may be given several times; all: every one there is.",
     )
     top: int = option(
-        8,
+        16,
         "How many channels of a layer to show: those that answer most to the picture.",
         "--top",
         section=COMMON,

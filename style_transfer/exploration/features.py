@@ -22,6 +22,7 @@ from style_transfer.pictures import images
 from style_transfer.reports.page import Grid
 
 TABLE = "features.csv"
+IN_A_ROW = 8  # maps, on the sheet
 COLUMNS = ("layer", "channel", "picture", "mean", "max", "share of positions that answer")
 NAMES = {"content": "photo", "style": "painting", "beside": "result"}
 
@@ -66,8 +67,8 @@ class Features(Explorer):
         where = f"{self.network.name}, {width}×{height} px, {find_device().name}"
         return (where, f"{count} channels of {', '.join(self.layers)}")
 
-    def explore(self, album, _should_stop):
-        """Compute all features, draw their maps; see `Explorer`."""
+    def explore(self, album, should_stop):
+        """Compute all features, draw the maps that are missing; see `Explorer`."""
         for role in self.shown:
             self.features[role] = self.look(role)
         files.write_text(album.path(TABLE), self.to_csv())
@@ -75,11 +76,15 @@ class Features(Explorer):
         for number, layer in enumerate(self.layers, start=1):
             done += self.draw_layer(album, layer)
             yield Drawn(number, len(self.layers), layer)
+            if should_stop():
+                return done, False
         others = [role for role in self.images if role not in NAMES]
         wanted = {layer: self.choose(layer) for layer in self.layers}
         for number, role in enumerate(others, start=1):
             self.patches.add(self.images[role], self.look(role), wanted)
             yield Drawn(number, len(others), self.stems[role])
+            if number < len(others) and should_stop():
+                return done, False
         return done, True
 
     def look(self, role):
@@ -114,9 +119,14 @@ class Features(Explorer):
         return drawing.Geometry(architecture.stride(layer), architecture.receptive_field(layer))
 
     def draw_layer(self, album, layer):
-        """Draw the maps of a layer, and where the strongest answers; return how many."""
+        """Draw the maps of a layer, and where the strongest answers; return how many.
+
+        The picture with the mark comes last: where it is, the others are.
+        """
         chosen = self.choose(layer)
         for role in self.compared:
+            if album.picture(name_of(layer, role)).exists():
+                continue
             maps = self.features[role][layer][0]
             photo = images.to_pixels(self.images[role])
             for channel in chosen:
@@ -147,19 +157,23 @@ class Features(Explorer):
         return grids
 
     def grid_of_maps(self, album):
-        """Return the grid of the maps: a row for each layer and picture."""
+        """Return the grid of the maps: a row or more for each layer and picture."""
         rows, cells, captions = [], {}, {}
         for layer in self.layers:
             chosen = self.choose(layer)
             for role in self.compared:
+                if not album.picture(name_of(layer, role)).exists():
+                    continue  # it was stopped before
                 row = len(rows)
                 rows.append(self.label(layer, role))
                 cells[row, 0] = [album.picture(name_of(layer, role))]
-                for column, channel in enumerate(chosen, start=1):
-                    cells[row, column] = [album.picture(name_of(layer, role, channel))]
-                    captions[row, column] = self.caption(layer, role, channel)
+                rows += [""] * ((len(chosen) - 1) // IN_A_ROW)
+                for place, channel in enumerate(chosen):
+                    cell = row + place // IN_A_ROW, 1 + place % IN_A_ROW
+                    cells[cell] = [album.picture(name_of(layer, role, channel))]
+                    captions[cell] = self.caption(layer, role, channel)
         widest = max(len(self.choose(layer)) for layer in self.layers)
-        columns = ["one position sees", *map(str, range(1, widest + 1))]
+        columns = ["one position sees", *[""] * min(widest, IN_A_ROW)]
         return Grid(self.title, rows, columns, cells, captions, absent="")
 
     def label(self, layer, role):

@@ -81,8 +81,8 @@ def choose_size(first, count):
 
 
 def draw_cell(path, size, absent):
-    """Draw a picture in the middle of a cell; say so where there is none."""
-    cell = Image.new("RGB", size, SHADE)
+    """Draw a picture in the middle of a cell; say so where there is none, if it is to be said."""
+    cell = Image.new("RGB", size, SHADE if path or absent else PAPER)
     if path is None:
         middle = (size[0] / 2, size[1] / 2)
         write_label(ImageDraw.Draw(cell), middle, absent, "mm", "center", MUTED)

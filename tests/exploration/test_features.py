@@ -13,9 +13,11 @@ from PIL import Image
 
 import functions
 from style_transfer.exploration import drawing, patches
-from style_transfer.exploration.choices import parse_channels
+from style_transfer.exploration import study as studies
+from style_transfer.exploration.choices import FeatureChoices, parse_channels
 from style_transfer.networks import weights
 from style_transfer.pictures import images
+from style_transfer.settings import Settings
 
 LAYERS = ("block2_conv1", "block3_conv2")
 FLAGS = ("--layer", LAYERS[0], "--layer", LAYERS[1], "--border", "0", "--precision", "float32")
@@ -181,6 +183,30 @@ def test_what_it_looks_at_is_never_removed(explored, run_main, small_weights):
     flags = ("--weights", small_weights, "-o", folder, "--overwrite")
     refused(run_main("features", "-c", own, *flags), "would be removed", own.name)
     assert own.exists()
+
+
+def test_it_goes_on_where_it_was_stopped(run_main, content, style, small_weights, tmp_path):
+    """With one picture to take patches of missing, too: the same as without the interruption."""
+    settings = Settings(weights=str(small_weights), precision="float32")
+    choices, inputs = FeatureChoices(layers=LAYERS), {"content": content, "pictures": style}
+    whole, halted = tmp_path / "whole", tmp_path / "halted"
+    study = studies.Study("features", inputs, settings, choices, whole)
+    *_, last = studies.perform(study)
+    assert last.finished
+    study = dataclasses.replace(study, folder=halted)
+    *_, last = studies.perform(study, should_stop=lambda: True)
+    assert not last.finished
+    drawn = halted / "pictures" / f"{LAYERS[0]}_content.png"
+    written = drawn.stat().st_mtime_ns
+    assert not list(halted.glob(f"pictures/{LAYERS[1]}*"))
+    outcome = run_main("features", "--resume", halted)
+    assert outcome.returncode == 0, outcome.stderr
+    assert drawn.stat().st_mtime_ns == written
+    names = {path.relative_to(whole) for path in whole.glob("**/*.png")}
+    assert names == {path.relative_to(halted) for path in halted.glob("**/*.png")}
+    for name in names:
+        assert (whole / name).read_bytes() == (halted / name).read_bytes(), name
+    assert json.loads((halted / "run.json").read_text())["finished"] is True
 
 
 def test_every_layer_that_there_is(run_main, content, tmp_path):

@@ -96,6 +96,10 @@ def test_the_command_writes_into_data_graph(run_main, small_weights, tmp_path):
     assert rows[0]["layer"] == "image" and rows[-1]["layer"] == "block5_conv1"
     assert rows[-1]["height"] == rows[-1]["width"] == "4"
     assert "<svg" in (folder / "sheet.html").read_text()
+    drawn = (folder / "model.png").read_bytes()
+    (folder / "model.png").unlink()
+    assert run_main("model", "--resume", folder).returncode == 0
+    assert (folder / "model.png").read_bytes() == drawn
     again = run_main("model", "--weights", small_weights, "--size", "64")
     refused(again, "holds pictures", "--overwrite")
 

@@ -4,6 +4,7 @@ The DevTools protocol: https://chromedevtools.github.io/devtools-protocol/
 """
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -19,6 +20,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CACHES = (".cache/ms-playwright", "Library/Caches/ms-playwright")
 IN_CACHE = ("chromium*/chrome-linux*/chrome", "chromium*/chrome-linux*/headless_shell")
 SECONDS = 60  # to wait for an answer
+#: What it says to a question that it had not answered when another page came.
+LEFT = ("navigated or closed", "context was destroyed", "Cannot find context")
 #: Where an element is once two frames of the page agree on it, and it is what lies there; or null.
 AT_REST = """(async () => {
   const find = () => document.querySelector(%s);
@@ -55,6 +58,10 @@ def find():
 def missing(reason):
     """Skip the test; fail it where a browser is required, lest nobody notices what was not seen."""
     (pytest.fail if os.environ.get("STYLE_REQUIRE_BROWSER") else pytest.skip)(reason)
+
+
+class NavigatedError(RuntimeError):
+    """The page that was asked was left before it answered."""
 
 
 class Chromium:
@@ -101,8 +108,9 @@ class Chromium:
             message["sessionId"] = self.session
         os.write(self.input, json.dumps(message).encode() + b"\0")
         reply = self.wait_for(lambda each: each.get("id") == self.number)
-        if "error" in reply:
-            raise RuntimeError(f"{method}: {reply['error']}")
+        if error := reply.get("error"):
+            left = any(each in error["message"] for each in LEFT)
+            raise (NavigatedError if left else RuntimeError)(f"{method}: {error}")
         return reply["result"]
 
     def wait_for(self, wanted):
@@ -145,9 +153,9 @@ class Chromium:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=address)
         # The load may have ended before the answer to the command.
-        self.evaluate(
-            "new Promise(done => document.readyState == 'complete' ? done(0) : "
-            "addEventListener('load', () => done(0)))"
+        self.wait_until(
+            "new Promise(done => document.readyState == 'complete' ? done(true) : "
+            "addEventListener('load', () => done(true)))"
         )
 
     def evaluate(self, expression):
@@ -160,12 +168,14 @@ class Chromium:
         return outcome["result"].get("value")
 
     def wait_until(self, expression, seconds=90):
-        """Wait until a JavaScript expression is true; return its value."""
+        """Wait until a JavaScript expression is true, also on a page to come; return its value."""
         end = time.monotonic() + seconds
-        while not (value := self.evaluate(expression)):
+        while True:
+            with contextlib.suppress(NavigatedError):
+                if value := self.evaluate(expression):
+                    return value
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
-        return value
 
     def click(self, selector):
         """Click the middle of the first element that a selector finds, with the mouse.
@@ -180,7 +190,8 @@ class Chromium:
             mouse = {"button": "left", "clickCount": 1, **place}
             for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
                 self.call("Input.dispatchMouseEvent", type=kind, **mouse)
-            if self.evaluate("window.pressed !== false"):  # undefined: it led to another page
+            # Undefined: it led to another page.
+            if self.wait_until("window.pressed === false ? 'no' : 'yes'") == "yes":
                 return
             assert time.monotonic() < end, f"never hit: {selector}"
 
@@ -189,10 +200,7 @@ class Chromium:
 
         Waits until it is in sight, does not move, and nothing else is at that point.
         """
-        end = time.monotonic() + SECONDS
-        while not (place := self.evaluate(AT_REST % json.dumps(selector))):
-            assert time.monotonic() < end, f"never at rest and in sight: {selector}"
-        return place
+        return self.wait_until(AT_REST % json.dumps(selector), SECONDS)
 
     def choose_files(self, selector, *paths):
         """Choose files in an input, as its dialog would."""

@@ -90,6 +90,14 @@ def crop(values, around):
     return cut(values)
 
 
+def first(values, count, axis):
+    """Return the first so many of (batch, height, width, N) along an axis, 1 or 2."""
+    more = ops.shape(values)[axis] - count
+    around = [(0, 0), (0, 0)]
+    around[axis - 1] = (0, more)
+    return crop(values, around)
+
+
 def differences(values, axis):
     """Return how much each of the values differs from the one before it along an axis, 1 or 2."""
     whole = [slice(None)] * axis

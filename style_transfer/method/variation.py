@@ -26,10 +26,11 @@ def sum_differences(image, form, own=None):
     """
     rows, columns = (gradients.differences(image, axis) for axis in (1, 2))
     if own is not None:
-        rows, columns = rows[:, :, : own[1]], columns[:, : own[0]]
+        rows, columns = gradients.first(rows, own[1], 2), gradients.first(columns, own[0], 1)
     if form == "isotropic":
-        shape = ops.shape(rows)[1], ops.shape(columns)[2]
-        squares = ops.square(rows[:, :, : shape[1]]) + ops.square(columns[:, : shape[0]])
+        height, width = ops.shape(rows)[1], ops.shape(columns)[2]
+        rows, columns = gradients.first(rows, width, 2), gradients.first(columns, height, 1)
+        squares = ops.square(rows) + ops.square(columns)
         terms = [ops.sqrt(ops.mean(squares, axis=3, keepdims=True) + SMOOTH**2)]
     else:
         power = ops.square if form.endswith("squared") else ops.abs

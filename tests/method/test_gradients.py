@@ -26,6 +26,8 @@ OPERATIONS = {
     ),
     "crop": (lambda x: gradients.crop(x, ((1, 2), (0, 3))), lambda x: x[:, 1:-2, :-3]),
     "crop one side": (lambda x: gradients.crop(x, ((0, 0), (2, 0))), lambda x: x[:, :, 2:]),
+    "first rows": (lambda x: gradients.first(x, 4, 1), lambda x: x[:, :4]),
+    "first columns": (lambda x: gradients.first(x, tf.shape(x)[2], 2), lambda x: x),
     "differences of rows": (
         lambda x: gradients.differences(x, 1),
         lambda x: x[:, 1:] - x[:, :-1],

@@ -15,13 +15,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import main
+from style_transfer.batches import desk
 from style_transfer.feedforward import apply
 from style_transfer.optimization import job
 from style_transfer.optimization.events import Iterate
 from style_transfer.optimization.schedule import Scale
 from style_transfer.pictures import images
 from style_transfer.runs import mirror
-from style_transfer.server import worker
 
 TERMS = ("content", "style", "total_variation")
 
@@ -113,8 +113,8 @@ def build_pass(_settings, _model):
     return compute
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the second in the process that paints for the page
-    job.build, apply.build, worker.load = build, build_pass, lambda: None
+if __name__ in ("__main__", "__mp_main__"):  # the second in processes that paint
+    job.build, apply.build, desk.load = build, build_pass, lambda: None
     mirror.SECONDS = float(os.environ.get("STAND_IN_UPLOAD", mirror.SECONDS))
 
 if __name__ == "__main__":

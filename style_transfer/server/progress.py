@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from style_transfer import files
+from style_transfer.batches.desk import Downloading
 from style_transfer.optimization import events
 from style_transfer.reports.frames import choose
 from style_transfer.runs import losses
-from style_transfer.server.worker import Downloading
 
 POINTS = 160  # of a curve, at most
 PREPARING, PAINTING, SAVING = "preparing", "painting", "saving"

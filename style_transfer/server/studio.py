@@ -1,52 +1,26 @@
 """The one worker, and what hands it the orders of the queue and notes what becomes of them."""
 
-import contextlib
 import dataclasses
 import logging
 import threading
 import time
-from multiprocessing import Pipe, get_context
+from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
+from style_transfer.batches.desk import LAST, Ready, Stop
+from style_transfer.batches.processes import Gone, Worker
 from style_transfer.optimization.events import JobFailed, Notice, Painted, Saved
 from style_transfer.runs.inputs import Inputs
 from style_transfer.server.ledger import Ledger, QueueError
 from style_transfer.server.orders import FAILED, FINISHED, INSTANT, RUNNING, STOPPED, WAITING
 from style_transfer.server.progress import Progress
-from style_transfer.server.worker import LAST, Assignment, Ready, Stop
+from style_transfer.server.worker import Assignment
 
 PATIENCE = 10.0  # seconds that the worker has to end in good order what is to be stopped
 DEATHS = 2  # of the worker in a row, without a new epoch between, before an order has failed
 PAUSED = "paused"  # a file that is there while the queue is
 
 log = logging.getLogger(__name__)
-
-
-class Worker:
-    """The process that paints.
-
-    Args:
-        target: `worker.serve`, or what calls it: a function of a module, for another process.
-    """
-
-    def __init__(self, target):
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=target, args=(theirs,), daemon=True)
-        self.process.start()
-        theirs.close()  # or its end would never be seen
-        self.is_ready = False
-
-    def send(self, message):
-        """Send a message; that the process is gone is noticed when it is listened to."""
-        with contextlib.suppress(OSError):
-            self.connection.send(message)
-
-    def kill(self):
-        """End the process at once. What lies on the disk is whole."""
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
 
 
 class Studio:
@@ -209,11 +183,11 @@ class Studio:
 
     def listen(self):
         """Take in an event of the worker, or its death."""
-        try:
-            identity, event = self.worker.connection.recv()
-        except (EOFError, OSError):
-            self.bury()
+        message = self.worker.receive()
+        if isinstance(message, Gone):
+            self.bury(message.reason)
             return
+        identity, event = message
         with self.lock:
             if isinstance(event, Ready):
                 self.worker.is_ready = True
@@ -241,22 +215,19 @@ class Studio:
         self.ledger.change(identity, **values)
         self.store.drop_checkpoints(self.ledger.finished())
 
-    def bury(self):
-        """Put away a worker that died; what it had in hand goes on, with another one.
+    def bury(self, reason):
+        """Take down that the worker died; what it had in hand goes on, with another one.
 
         That one is started with the next order, lest one that cannot live is started for ever.
         """
-        self.worker.process.join(1)
-        code = self.worker.process.exitcode
-        self.worker.kill()
-        log.warning("the process that paints ended with status %s", code)
+        log.warning(reason)
         with self.lock:
             for order in reversed(self.ledger.listed(RUNNING)):
-                self.take_back(order, code)
+                self.take_back(order, reason)
             self.stopping.clear()
             self.worker = None
 
-    def take_back(self, order, code):
+    def take_back(self, order, reason):
         """Let an order whose worker died wait to go on; fail it if that was no accident."""
         epoch = self.progress.pop(order.id).epoch
         last, deaths = self.deaths.get(order.id, (-1, 0))
@@ -267,20 +238,10 @@ class Studio:
         elif deaths < DEATHS:
             values = {"state": WAITING, "place": self.ledger.front()}
         else:
-            values = {"state": FAILED, "error": explain(code)}
+            values = {"state": FAILED, "error": reason}
         self.ledger.change(order.id, **values)
 
     def kill_what_does_not_stop(self):
         """Kill the worker if it takes no notice of being asked to stop; see `bury`."""
         if any(time.monotonic() > deadline for deadline, _ in self.stopping.values()):
             self.worker.process.kill()
-
-
-def explain(code):
-    """Say why an order failed whose worker died with a status."""
-    if code == -9:
-        return (
-            "the process that paints was killed, as the system does where the memory runs out; "
-            "choose a smaller size"
-        )
-    return f"the process that paints ended with status {code}; the terminal may say why"

@@ -1,24 +1,16 @@
-"""The process that paints: TensorFlow is loaded at once, orders come over a pipe, events go back.
-
-Its main thread paints; another one listens. Where the pipe ends, the server is gone, and this
-process ends as well, in the middle of whatever it does: a run goes on from its checkpoint.
-"""
+"""The process that paints what is ordered on the page, see `batches.desk`."""
 
 import dataclasses
-import os
-import threading
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from style_transfer.batches import desk
 from style_transfer.feedforward import apply, models
 from style_transfer.optimization import job as jobs
-from style_transfer.optimization.events import Iterate, JobFailed, Painted, Saved
+from style_transfer.optimization.events import Iterate, JobFailed
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs
 from style_transfer.settings import Settings
-
-LAST = (Saved, Painted, JobFailed)  # the events that end an assignment
 
 
 @dataclass(frozen=True)
@@ -42,54 +34,8 @@ class Assignment:
     model: str | None = None
 
 
-@dataclass(frozen=True)
-class Stop:
-    """The painting of an order is to end after its step, with a picture."""
-
-    id: str
-
-
-@dataclass(frozen=True)
-class Ready:
-    """TensorFlow is loaded."""
-
-
-@dataclass(frozen=True)
-class Downloading:
-    """Weights are downloaded: bytes so far, and bytes in all or None."""
-
-    done: int
-    total: int | None
-
-
-class Desk:
-    """The worker's end of the pipe."""
-
-    def __init__(self, connection):
-        self.connection = connection
-        self.waiting = deque()
-        self.arrival = threading.Condition()
-        self.stopped = set()  # ids
-
-    def listen(self):
-        """Take in what comes, until the server is gone."""
-        while True:
-            try:
-                message = self.connection.recv()
-            except (EOFError, OSError):
-                os._exit(0)  # nothing is lost: each file on the disk is whole
-            with self.arrival:
-                if isinstance(message, Stop):
-                    self.stopped.add(message.id)
-                else:
-                    self.waiting.append(message)
-                    self.arrival.notify()
-
-    def take(self):
-        """Wait for an assignment, and return it."""
-        with self.arrival:
-            self.arrival.wait_for(lambda: self.waiting)
-            return self.waiting.popleft()
+class Desk(desk.Desk):
+    """The worker's end of the pipe, on which what takes one pass may be taken first."""
 
     def take_instant(self):
         """Return an assignment of one pass, or None if there is none."""
@@ -98,10 +44,6 @@ class Desk:
             if found:
                 self.waiting.remove(found)
             return found
-
-    def send(self, identity, event):
-        """Tell the server an event, without its pixels: those lie in files."""
-        self.connection.send((identity, slim(event)))
 
 
 class Workshop:
@@ -122,7 +64,7 @@ class Workshop:
         self.desk.stopped.discard(assignment.id)
 
     def perform(self, assignment):
-        """Paint: a generator of events, the last of which is one of `LAST`."""
+        """Paint: a generator of events, the last of which is one of `desk.LAST`."""
         way = self.paint_instantly if assignment.is_instant else self.optimize
         try:
             yield from way(assignment)
@@ -148,38 +90,14 @@ class Workshop:
             job = jobs.resume(folder, {"epochs": settings.epochs})
         else:
             job = jobs.Job(assignment.inputs, settings, folder)
-
-        def downloading(done, total):
-            self.desk.send(assignment.id, Downloading(done, total))
-
-        def should_stop():
-            return assignment.id in self.desk.stopped
-
-        hooks = {"should_stop": should_stop, "downloading": downloading}
+        hooks = self.desk.hooks(assignment.id)
         yield from jobs.perform(job, self.engines, **hooks)
 
 
 def serve(connection):
     """Paint what comes over a pipe, until it ends."""
-    desk = Desk(connection)
-    threading.Thread(target=desk.listen, daemon=True).start()
-    load()
-    desk.send(None, Ready())
-    workshop = Workshop(desk)
+    own = Desk(connection)
+    own.open()
+    workshop = Workshop(own)
     while True:
-        workshop.paint(desk.take())
-
-
-def load():
-    """Load TensorFlow, which takes some seconds: while the user still chooses."""
-    import tensorflow  # noqa: F401
-
-    from style_transfer.feedforward import universal  # noqa: F401
-    from style_transfer.optimization import transfer  # noqa: F401
-
-
-def slim(event):
-    """Return an event without its pixels."""
-    if isinstance(event, Iterate):
-        return dataclasses.replace(event, image=None)
-    return dataclasses.replace(event, data=b"") if isinstance(event, Painted) else event
+        workshop.paint(own.take())

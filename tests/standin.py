@@ -113,9 +113,14 @@ def build_pass(_settings, _model):
     return compute
 
 
-if __name__ in ("__main__", "__mp_main__"):  # the second in processes that paint
+def stand_in():
+    """Put the stand-ins in place, in this process."""
     job.build, apply.build, desk.load = build, build_pass, lambda: None
     mirror.SECONDS = float(os.environ.get("STAND_IN_UPLOAD", mirror.SECONDS))
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the second in processes that paint
+    stand_in()
 
 if __name__ == "__main__":
     main.main()

@@ -323,3 +323,37 @@ def test_a_password_is_in_no_file(sftp, tmp_path):
     for path in found:
         assert servers.PASSWORD.encode() not in path.read_bytes(), path
     assert servers.PASSWORD not in outcome.stdout + outcome.stderr
+
+
+def test_what_a_cluster_paints_goes_to_the_address_from_where_it_is_painted(bucket, monkeypatch):
+    """The folder of the job is one of the machine that handed it out; here it is another."""
+    import standin
+
+    from style_transfer.batches import local, plan
+    from style_transfer.commands.storing import Sent
+    from style_transfer.optimization import job as jobs
+    from style_transfer.optimization.events import JobSkipped, Saved
+    from style_transfer.runs.inputs import Inputs
+    from style_transfer.settings import Settings
+
+    for name, value in bucket.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(jobs, "build", standin.build)
+    inputs = Inputs(INPUTS[1], (INPUTS[3],))
+    settings = Settings(size=48, epochs=4, steps=20, weights="compact", patience=0)
+    work = jobs.Job(inputs, settings, bucket.folder / "elsewhere/afar", keep="result")
+    sent = Sent(local.Batch(), "s3://bucket/afar")
+
+    def perform(stops):
+        hooks = {"should_stop": lambda: stops, "downloading": None}
+        return list(sent.perform_one(plan.Entry("afar", work), **hooks))[-1]
+
+    stopped = perform(True)
+    assert isinstance(stopped, Saved) and not stopped.finished
+    assert "checkpoint.npz" in bucket.read("afar/afar") and not bucket.is_finished("afar/afar")
+    saved = perform(False)
+    assert saved.finished and saved.result == "s3://bucket/afar/afar/result.png"
+    assert bucket.read("afar/afar").keys() == {"run.json", "result.png"}
+    assert isinstance(perform(False), JobSkipped)
+    assert not (bucket.folder / "elsewhere").exists()
+    assert not any(each.is_dir() for each in bucket.scratch.iterdir())

@@ -1,13 +1,17 @@
 """Jobs one after the other in this process; one that fails does not stop the others."""
 
 import dataclasses
+import functools
 import os
 
 from style_transfer import files
 from style_transfer.errors import BatchError
 from style_transfer.optimization import job as jobs
+from style_transfer.optimization import room
 from style_transfer.optimization.events import JobSkipped
+from style_transfer.optimization.preparation import prepare
 from style_transfer.runs import folder as folders
+from style_transfer.runs import keeping
 from style_transfer.runs import record as records
 from style_transfer.validation import ORIGINAL
 
@@ -16,39 +20,81 @@ class Batch:
     """Jobs that share an engine. What is done is not done again.
 
     Args:
-        entries: `plan.Entry`s.
         overwrite: do again what is done, too.
     """
 
-    def __init__(self, entries, *, overwrite=False):
-        self.entries = entries
+    def __init__(self, *, overwrite=False):
         self.overwrite = overwrite
-        self.engines = jobs.Engines()
 
-    def perform(self, *, should_stop=lambda: False, downloading=None):
-        """Do the jobs: a generator of the events of all of them, see `job.perform`."""
+    @functools.cached_property
+    def engines(self):
+        """The `job.Engines` of this process: another one cannot have them."""
+        return jobs.Engines()
+
+    def perform(self, entries, *, should_stop=lambda: False, downloading=None):
+        """Do jobs: a generator of the events of all of them, see `job.perform`.
+
+        Args:
+            entries: `plan.Entry`s.
+        """
 
         def perform_one(entry):
-            return self.perform_one(entry, should_stop, downloading)
+            return self.perform_one(entry, should_stop=should_stop, downloading=downloading)
 
-        yield from jobs.perform_each(self.entries, perform_one, should_stop=should_stop)
+        yield from jobs.perform_each(entries, perform_one, should_stop=should_stop)
 
-    def perform_one(self, entry, should_stop, downloading):
-        """Do one job, continue it, or see that it is done."""
+    def perform_one(self, entry, *, is_retry=False, should_stop, downloading):
+        """Do one job, continue it, or see that it is done.
+
+        Args:
+            is_retry: whether it was begun just now, by a process that died: what there is of it
+                then is not overwritten.
+        """
         job = entry.job
-        if self.overwrite or not (job.folder / records.NAME).exists():
+        overwrite = self.overwrite and not (is_retry and is_begun(job))
+        if overwrite or not (job.folder / records.NAME).exists():
             paths = dict(job.inputs.items()).values()
-            folders.check_folder(job.folder, paths, overwrite=self.overwrite)
+            folders.check_folder(job.folder, paths, overwrite=overwrite)
         else:
             check_same(job)
             if records.is_finished(job.folder):
+                clear(job)
                 yield JobSkipped(entry.label)
                 return
-            job = jobs.resume(job.folder, extras=job.extras)
+            job = jobs.resume(job.folder, extras=job.extras, keep=job.keep)
         yield from jobs.perform(job, self.engines, should_stop=should_stop, downloading=downloading)
         if records.is_finished(job.folder):
-            # Those of many runs would fill the disk.
-            (job.folder / folders.CHECKPOINTS[0]).unlink(missing_ok=True)
+            clear(job)
+
+    def estimate_memory(self, entry):
+        """Estimate the bytes that a job takes in a process of its own; raise as `prepare`."""
+        prepared = run(prepare(entry.job))
+        architecture = prepared.network.architecture
+        return room.estimate(prepared.sizes, architecture, prepared.settings, prepared.room)
+
+
+def clear(job):
+    """Remove of a finished job what is not to stay; no checkpoint, which would fill the disk."""
+    (job.folder / folders.CHECKPOINTS[0]).unlink(missing_ok=True)
+    keeping.clear(job.folder, job.keep or keeping.ALL)
+
+
+def run(generator):
+    """Run a generator to its end, and return what it returns."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def is_begun(job):
+    """Tell whether the folder of a job holds a run of it that is not finished."""
+    try:
+        check_same(job)
+    except files.FileError:  # another one, or none
+        return False
+    return not records.is_finished(job.folder)
 
 
 def check_same(job):

@@ -77,7 +77,7 @@ def expand(paths):
     return tuple(found)
 
 
-def sweep(contents, styles, init, settings, values, folder, extras=()):
+def sweep(contents, styles, init, settings, values, folder, wanted=None):
     """List the runs of a sweep.
 
     Args:
@@ -86,7 +86,7 @@ def sweep(contents, styles, init, settings, values, folder, extras=()):
         settings: those that are not varied.
         values: from name of a setting to its values.
         folder: of the sweep.
-        extras: of each job.
+        wanted: `extras` and `keep` of each job, by name.
 
     Returns:
         A `Sheet`.
@@ -105,7 +105,7 @@ def sweep(contents, styles, init, settings, values, folder, extras=()):
         changes = {axis.name: value for axis, value in chosen if axis.name}
         inputs = Inputs(combination[0], (combination[1],), init=init)
         place = folder / ("_".join(texts).replace(" ", "-") or "run")
-        job = Job(inputs, dataclasses.replace(settings, **changes), place, extras)
+        job = Job(inputs, dataclasses.replace(settings, **changes), place, **(wanted or {}))
         entries.append(Entry(", ".join(texts), job, *divmod(number, len(columns))))
     check_names(entries)
     return Sheet(rows, columns, entries)
@@ -122,7 +122,7 @@ def combine_labels(axes):
     return [", ".join(texts) for texts in itertools.product(*labels)]
 
 
-def batch(contents, inputs, settings, folder, extras=()):
+def batch(contents, inputs, settings, folder, wanted=None):
     """List the runs of several contents with the same settings, each in a folder of its own.
 
     Args:
@@ -137,7 +137,7 @@ def batch(contents, inputs, settings, folder, extras=()):
     for content in contents:
         stem = Path(content).stem
         its_inputs = dataclasses.replace(inputs, content=content)
-        entries.append(Entry(stem, Job(its_inputs, settings, folder / stem, extras)))
+        entries.append(Entry(stem, Job(its_inputs, settings, folder / stem, **(wanted or {}))))
     check_names(entries)
     return entries
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 
 SECONDS_TO_END = 1.0  # in which one whose pipe has ended tells its status
 
@@ -83,3 +84,32 @@ def explain(code):
             "choose a smaller size"
         )
     return f"the process that paints ended with status {code}; the terminal may say why"
+
+
+class Crew:
+    """Workers that are processes of this machine, see `dispatch`.
+
+    Args:
+        staff: a `staff.Staff`.
+        target: of the `Worker`s: a function of a module.
+        craft: of `worker.serve`; the target gets it.
+    """
+
+    def __init__(self, staff, target, craft):
+        self.staff, self.target, self.craft = staff, target, craft
+        self.count, self.lines = staff.count, (staff.text,)
+        self.places = [None] * staff.count  # the worker in each
+
+    def hire(self):
+        """Start a worker in a place that is free."""
+        free = (each is None or each.connection.closed for each in self.places)
+        place = list(free).index(True)
+        environment = self.staff.environment(place)
+        worker = Worker(self.target, self.craft, environment=environment)
+        self.places[place] = worker
+        return worker
+
+    def listen(self, workers, seconds):
+        """Wait until workers say something; see `dispatch`."""
+        speaking = {worker.connection: worker for worker in workers}
+        return [(speaking[each], speaking[each].receive()) for each in wait(speaking, seconds)]

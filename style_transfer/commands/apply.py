@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import click
 
 from style_transfer import files
+from style_transfer.commands import sharing
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
@@ -22,7 +23,6 @@ from style_transfer.commands.options import (
     make_settings,
     message_options,
     setting_options,
-    shard_option,
 )
 from style_transfer.commands.paint import collect_inputs, mask_options
 from style_transfer.commands.playing import play
@@ -57,7 +57,7 @@ def picture_options():
             section=COMMON,
             metavar="PICTURE",
             multiple=True,
-            help="The photo to repaint; several, a folder or a pattern: one after the other; - is "
+            help="The photo to repaint; several, a folder or a pattern: each for itself; - is "
             "standard input.",
         ),
         Option(
@@ -111,7 +111,7 @@ def result_options():
             help="Show the photo in every style of the --model, on one sheet.",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Replace a picture that is there."),
-        shard_option(),
+        *sharing.sharing_options(),
         Option("--json", section=RUN, is_flag=True, help="Print a line of JSON for each picture."),
     ]
 
@@ -159,11 +159,13 @@ def paint_all(context, given, settings, console, store):
         tasks = list_tasks(given, settings, model)
     store.fetch({task.output.name for task in tasks if task.output}.__contains__)
     if given.sheet:
-        perform = prepare_sheet(given, settings, tasks, model)
+        perform = store.follow(prepare_sheet(given, settings, tasks, model))
     else:
         painter = apply.Painter(settings, model=model, overwrite=given.overwrite)
-        perform = functools.partial(painter.perform, tasks)
-    paint(store.follow(perform), tasks, console)
+        apply.clean(tasks)
+        shared = given.workers, given.cluster
+        perform = sharing.spread(painter, tasks, shared, settings, console, store)
+    paint(perform, tasks, console)
 
 
 def prepare_sheet(given, settings, tasks, model):
@@ -240,8 +242,8 @@ def list_tasks(given, settings, model):
     from_stream = given.content == (STREAM,)
     contents = given.content if from_stream else plan.expand(given.content)
     several = contents != given.content[:1]
-    if given.shard and (not several or given.sheet):
-        raise click.UsageError("--shard is for several --content files, or a folder of them")
+    if not several or given.sheet:
+        sharing.refuse_sharing(given)
     if several and (given.content_mask or given.output == STREAM):
         raise click.UsageError("masks, and standard output, are for one --content file")
     inputs = [collect(content, given, settings, model) for content in contents]
@@ -333,10 +335,8 @@ def repeat(context, given):
     from style_transfer.runs.inputs import number
 
     refused = [FIELDS[name].metadata["flags"][0] for name in explicit(context)]
-    refused += ["--config"] if given.config else []
-    refused += ["--shard"] if given.shard else []
-    refused += ["a second --content"] if len(given.content) > 1 else []
-    if refused:
+    refused += [*(["--config"] if given.config else []), *sharing.find_sharing(given)]
+    if refused := refused + ["a second --content"] * (len(given.content) > 1):
         raise click.UsageError(f"{refused[0]} does not go with --from-image: it is as it was")
     paths = dict(number("style", given.style) + number("style mask", given.style_mask))
     paths |= {"content": given.content[0]} if given.content else {}

@@ -14,8 +14,10 @@ from style_transfer import files
 from style_transfer.commands.wording import (
     describe_cost,
     describe_drawn,
+    describe_ended,
     describe_film_cost,
     describe_frame,
+    describe_jobs,
     describe_progress,
     describe_start,
 )
@@ -244,6 +246,8 @@ SHOWN = {
     events.Saved: Console.show_saved,
     events.Painted: Console.show_painted,
     events.JobStarted: lambda console, job: console.say(f"[{job.number}/{job.count}] {job.label}"),
+    events.JobEnded: lambda console, ended: console.say(describe_ended(ended)),
+    events.Progressed: lambda console, event: console.status(describe_jobs(event)[:WIDEST]),
     events.JobSkipped: Console.show_skipped,
     events.JobFailed: Console.show_failure,
 }

@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import math
 import operator
-import re
 
 import click
 
@@ -13,6 +12,7 @@ from style_transfer.commands import config
 from style_transfer.errors import SettingsError
 from style_transfer.method.architecture import ARCHITECTURES
 from style_transfer.network_settings import NETWORK
+from style_transfer.runs import keeping
 from style_transfer.settings import COMMON, FIELDS, STYLE, Settings
 from style_transfer.validation import ORIGINAL, check_value, without_none
 
@@ -221,11 +221,33 @@ def text(value):
 
 
 EXTRAS = ("tiff", "webp", "mp4")
+FILMS = EXTRAS[1:]  # of the snapshots
+
+
+def find_extras(options):
+    """Take out of the options what is wanted besides the picture, for `job.Job`: by name.
+
+    Raises:
+        click.UsageError: what is wanted does not go together.
+    """
+    extras = tuple(name for name in EXTRAS if options.pop(name))
+    keep = options.pop("keep")
+    for name in FILMS:
+        if keep == keeping.RESULT and name in extras:
+            raise click.UsageError(f"--{name} is made of the snapshots; choose --keep frames")
+    return {"extras": extras, "keep": keep}
 
 
 def extra_options():
-    """Make the options that ask for more than a PNG and a GIF."""
+    """Make the options that ask for more than a PNG and a GIF, or for less."""
     return [
+        Option(
+            "--keep",
+            section=RUN,
+            type=click.Choice(keeping.CHOICES),
+            help="What stays once a picture is finished: the result with its record, the snapshots "
+            "too, or all.  [default: all]",
+        ),
         Option(
             "--tiff",
             section=RUN,
@@ -246,17 +268,6 @@ def extra_options():
             help="Write progress.mp4 too (H.264); needs PyAV: pip install av.",
         ),
     ]
-
-
-def shard_option():
-    """Make the option by which several machines share the pictures."""
-    return Option(
-        "--shard",
-        section=RUN,
-        metavar="I/N",
-        callback=parse_shard,
-        help="Of several pictures, only the I-th of N parts, counted from 1: one for each machine.",
-    )
 
 
 def message_options():
@@ -299,19 +310,6 @@ def parse_duration(_context, _parameter, text):
     if not 1 <= seconds < math.inf:
         raise click.BadParameter(f"{text} is no time; write 90s or 5m, for example")
     return seconds
-
-
-def parse_shard(_context, _parameter, text):
-    """Turn `3/16` into (3, 16)."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-    if not found:
-        raise click.BadParameter(f"{text} is no part; write 1/4 for the first of four")
-    number, count = map(int, found.groups())
-    if not 1 <= number <= count:
-        raise click.BadParameter(f"{text}: parts are counted from 1, from 1/{count or 1} on")
-    return number, count
 
 
 def make_settings(options):

@@ -11,21 +11,21 @@ import click
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
-    EXTRAS,
     RUN,
     Command,
     Option,
     explicit,
     extra_options,
     file_options,
+    find_extras,
     fit_recipe,
     make_settings,
     message_options,
     parse_duration,
     setting_options,
-    shard_option,
 )
 from style_transfer.commands.playing import play
+from style_transfer.commands.sharing import NAMES, refuse_sharing, sharing_options, spread
 from style_transfer.commands.storing import stored
 from style_transfer.settings import COMMON, FIELDS, STARTS, STYLE
 
@@ -52,7 +52,7 @@ def picture_options():
             section=COMMON,
             metavar="PICTURE",
             multiple=True,
-            help="The photo to repaint; several, a folder or a pattern: one after the other.",
+            help="The photo to repaint; several, a folder or a pattern: each for itself.",
         ),
         Option(
             "-s",
@@ -124,7 +124,7 @@ def run_options():
             is_flag=True,
             help="Replace the run that the folder holds.",
         ),
-        shard_option(),
+        *sharing_options(),
         Option("--summary", section=RUN, is_flag=True, help="Print the network's layers and stop."),
     ]
 
@@ -159,7 +159,7 @@ def command(context, **options):
     # From here on things take time, be it the import of Pillow: say so first.
     console.status(LOADING)
     job_options = {
-        "extras": tuple(name for name in EXTRAS if options[name]),
+        **find_extras(options),
         "progress": console.show_share,
         "deadline": began + given.time_budget - SECONDS_TO_WRITE if given.time_budget else None,
     }
@@ -182,7 +182,7 @@ def check_options(context, given):
             if not getattr(given, name):
                 raise click.UsageError(f"--{name} is missing; name a picture file.")
         return
-    refused = ["recipe", "config", "time_budget", "shard"]
+    refused = ["recipe", "config", "time_budget", *NAMES]
     if again == "resume":
         refused += [*PICTURES, "output", "overwrite", "dry_run", "from_image"]
     refused = [f"--{name.replace('_', '-')}" for name in refused if getattr(given, name)]
@@ -227,17 +227,19 @@ def repaint(given, settings, job_options, console, store):
     contents = plan.expand(given.content)
     inputs = collect_inputs(contents[0], given, settings)
     if contents == given.content[:1]:
-        if given.shard:
-            raise click.UsageError("--shard is for several --content files, or a folder of them")
+        refuse_sharing(given)
         perform_in(given, Job(inputs, settings, None, **job_options), console, store)
         return
     if given.content_mask or given.dry_run or given.time_budget:
         raise click.UsageError("masks, --dry-run and --time-budget are for one --content file")
     folder = Path(store.output or plan.batch_folder(inputs))
-    entries = plan.batch(contents, inputs, settings, folder, job_options["extras"])
+    wanted = {name: job_options[name] for name in ("extras", "keep")}
+    entries = plan.batch(contents, inputs, settings, folder, wanted)
     entries = plan.select(entries, given.shard)
-    batch = local.Batch(entries, overwrite=given.overwrite)
-    local.check_failures(play(store.follow(batch.perform), console), len(entries))
+    batch = local.Batch(overwrite=given.overwrite)
+    shared = given.workers, given.cluster
+    perform = spread(batch, entries, shared, settings, console, store)
+    local.check_failures(play(perform, console), len(entries))
 
 
 def perform_in(given, work, console, store):
@@ -253,7 +255,7 @@ def perform_in(given, work, console, store):
     folder = folders.choose_folder(store.output, paths["content"], paths["style"])
     if store.is_remote and not given.dry_run:
         entry = plan.Entry(store.output, dataclasses.replace(work, folder=folder))
-        batch = local.Batch([entry], overwrite=given.overwrite)
+        batch = local.Batch(overwrite=given.overwrite)
         play(store.follow(functools.partial(batch.perform_one, entry)), console)
         return
     folders.check_folder(folder, paths.values(), overwrite=given.overwrite)

@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import posixpath
+from pathlib import Path
 
 from style_transfer import files, storage
 from style_transfer.errors import SettingsError
@@ -88,6 +90,27 @@ class There:
                 error.filename = self.name(error.filename)
         else:
             error.args = tuple(map(self.name, error.args))
+
+
+class Sent:
+    """A craft whose runs go to an address from wherever they are painted; see `batches.worker`.
+
+    Args:
+        craft: a `local.Batch`.
+        address: of the folder of all runs.
+    """
+
+    def __init__(self, craft, address):
+        self.craft, self.address = craft, address
+
+    def perform_one(self, task, *, is_retry=False, **hooks):
+        """Do a job in a folder of its own on this machine, which stands for one there."""
+        with stored(f"{self.address}/{task.job.folder.name}") as store:
+            store.fetch(lambda _: False)
+            here = dataclasses.replace(task.job, folder=Path(store.output))
+            moved = dataclasses.replace(task, job=here)
+            perform = functools.partial(self.craft.perform_one, moved, is_retry=is_retry)
+            yield from store.follow(perform)(**hooks)
 
 
 @contextlib.contextmanager

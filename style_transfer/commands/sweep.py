@@ -7,19 +7,19 @@ import click
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
-    EXTRAS,
     RUN,
     Command,
     Option,
     extra_options,
     file_options,
+    find_extras,
     fit_recipe,
     make_settings,
     message_options,
     setting_options,
-    shard_option,
 )
 from style_transfer.commands.playing import play
+from style_transfer.commands.sharing import NAMES, sharing_options, spread
 from style_transfer.commands.storing import stored
 from style_transfer.settings import COMMON, FIELDS, STARTS
 
@@ -33,8 +33,9 @@ Examples:
 
 A numeric option takes several values with commas between them; --content and --style take
 several pictures, folders and patterns. What is done is not done again: after an interruption
-give the same command once more. --shard 1/4 on one machine, 2/4 on the next: each does its part
-of the runs; the command without --shard afterwards draws the sheet.
+give the same command once more. --workers auto paints several at once. --shard 1/4 on one
+machine, 2/4 on the next: each does its part of the runs; the command without --shard
+afterwards draws the sheet.
 """
 
 
@@ -66,7 +67,7 @@ def own_options():
             "data/output/sweep-<content>-<style>]",
         ),
         Option("--overwrite", section=RUN, is_flag=True, help="Run again what is done, too."),
-        shard_option(),
+        *sharing_options(),
     ]
 
 
@@ -85,10 +86,11 @@ def own_options():
     ],
 )
 @click.pass_context
-def command(context, content, style, output, overwrite, shard, quiet, verbose, **options):
+def command(context, content, style, output, overwrite, quiet, verbose, **options):
     """Run all combinations that the options mean, and draw their sheet."""
     console = Console(quiet=quiet, verbose=verbose)
-    wanted = {name: options.pop(name) for name in EXTRAS}
+    wanted = find_extras(options)
+    workers, cluster, shard = (options.pop(name) for name in NAMES)
     for flag, value in (("--content", content), ("--style", style)):
         if not value:
             raise click.UsageError(f"{flag} is missing; name a picture file.")
@@ -98,15 +100,17 @@ def command(context, content, style, output, overwrite, shard, quiet, verbose, *
     several, fixed = split(fit_recipe(context, options, console))
     settings = make_settings(fixed)
     contents, styles = plan.expand(content), plan.expand(style)
-    extras = tuple(name for name in EXTRAS if wanted[name])
     init = settings.init if settings.init not in STARTS else None
     with stored(output) as store:
         store.fetch(is_on_sheet)
         folder = Path(store.output or plan.sweep_folder(contents, styles))
-        sheet = plan.sweep(contents, styles, init, settings, several, folder, extras)
+        sheet = plan.sweep(contents, styles, init, settings, several, folder, wanted)
         entries = plan.select(sheet.entries, shard)
-        batch = local.Batch(entries, overwrite=overwrite)
-        failures = play(store.follow(batch.perform), console)
+        batch = local.Batch(overwrite=overwrite)
+        perform = spread(batch, entries, (workers, cluster), settings, console, store)
+        failures = play(perform, console)
+        if cluster:
+            store.fetch(is_on_sheet)  # what was painted elsewhere
         if shard is None:  # else the others may be drawing it just now
             with console.silence():
                 path = draw_sheet(folder, sheet)
@@ -141,7 +145,8 @@ def draw_sheet(folder, sheet):
     places = {(entry.row, entry.column): entry.job.folder for entry in sheet.entries}
     done = {place: run for place, run in places.items() if record.is_finished(run)}
     results = {place: run / "result.png" for place, run in done.items()}
-    films = {place: frames.find(run) if place in done else [] for place, run in places.items()}
+    films = {place: [] for place in places}
+    films |= {place: frames.find(run) or [results[place]] for place, run in done.items()}
     labels = {"title": title, "rows": sheet.rows, "columns": sheet.columns}
     path = folder / f"{SHEET}.png"
     sheets.draw(path, cells=results, **labels)

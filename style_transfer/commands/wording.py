@@ -1,5 +1,6 @@
 """What is said of what is under way, in words."""
 
+MOST_JOBS = 4  # whose shares have room on a line
 SHORT = {"total_variation": "tv"}  # what a term is called where there is little room
 
 
@@ -56,6 +57,21 @@ def describe_drawn(drawn):
     """Write that a picture of several is there, and how long the others take."""
     left = "" if drawn.seconds_left is None else f", {clock(drawn.seconds_left)} left"
     return f"{drawn.number}/{drawn.count} {drawn.label}{left}"
+
+
+def describe_ended(ended):
+    """Write that one of several jobs that go on at once has ended."""
+    left = "" if ended.seconds_left is None else f", {clock(ended.seconds_left)} left"
+    return f"[{ended.number}/{ended.count}] {ended.label}{left}"
+
+
+def describe_jobs(progressed):
+    """Write where several jobs that go on at once stand; the first of them, if they are many."""
+    parts = [f"{progressed.done} of {progressed.count} done"]
+    if progressed.seconds_left is not None:
+        parts.append(f"{clock(progressed.seconds_left)} left")
+    parts += [f"{label} {share:.0%}" for label, share in progressed.shares[:MOST_JOBS]]
+    return ", ".join(parts)
 
 
 def clock(seconds):

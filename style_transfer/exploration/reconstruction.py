@@ -97,8 +97,8 @@ class Reconstruction(Explorer):
             if not path.exists():
                 size = self.size if role == self.roles[0] else self.pictures[role].pixels.size
                 album.add(role, images.to_tensor(self.pictures[role], size))
-        batch = local.Batch(self.entries, overwrite=self.study.record is None)
-        for event in batch.perform(should_stop=should_stop):
+        batch = local.Batch(overwrite=self.study.record is None)
+        for event in batch.perform(self.entries, should_stop=should_stop):
             if isinstance(event, Saved):  # it is no result by itself
                 event = Drawn(self.count_done(), len(self.entries), Path(event.folder).name)
             yield event

@@ -82,12 +82,19 @@ class Painter:
             ComputationError: the memory ran out.
             OSError: a file could not be written.
         """
-        for folder in {task.output.parent for task in tasks if task.output}:
-            files.remove_temporary(folder, is_shared=True)
         if len(tasks) == 1:
             yield from self.paint(*tasks)
         else:
             yield from perform_each(tasks, self.paint, should_stop=should_stop)
+
+    def perform_one(self, task, **_hooks):
+        """Paint one picture, see `paint`: a pass is too short to be asked anything."""
+        return self.paint(task)
+
+    def estimate_memory(self, task):
+        """Estimate the bytes that a picture takes in a process of its own; raise as `paint`."""
+        sizes = choose_sizes(load_pictures(task.inputs, self.settings, self.read), self.settings)
+        return room.estimate_pass([sizes.content, *sizes.styles])
 
     def paint(self, task):
         """Paint one picture, unless the same is there already."""
@@ -139,6 +146,12 @@ class Painter:
             task.output.parent.mkdir(parents=True, exist_ok=True)
             files.write(task.output, data)
         return data
+
+
+def clean(tasks):
+    """Remove what processes that were killed left in the folders of tasks."""
+    for folder in {task.output.parent for task in tasks if task.output}:
+        files.remove_temporary(folder, is_shared=True)
 
 
 def build(settings, model):

@@ -2,11 +2,12 @@
 
 import contextlib
 import functools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+
+from style_transfer.optimization import processors
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def find_device_of_tensorflow():
     """See `find_device`."""
     import tensorflow as tf
 
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
-    processor = f"CPU, {threads} threads"
+    processor = processors.name()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return Device(processor)

@@ -211,6 +211,35 @@ class JobStarted:
 
 
 @dataclass(frozen=True)
+class JobEnded:
+    """One of several jobs that go on at once has ended, the `number`-th of `count` that did.
+
+    What became of it comes next; the seconds left are estimated, for all of them.
+    """
+
+    number: int
+    count: int
+    label: str
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Where several jobs that go on at once stand.
+
+    Attributes:
+        done: how many have ended, of `count`.
+        shares: (label, share that is done) of each that is under way.
+        seconds_left: estimated, for all of them; None: nothing is known yet.
+    """
+
+    done: int
+    count: int
+    shares: tuple = ()
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
 class JobFailed:
     """One of several jobs failed, the others go on; `content`: the path of its photo."""
 

@@ -28,6 +28,7 @@ from style_transfer.optimization.events import (
 from style_transfer.optimization.failures import explain, smaller, tensorflow_errors
 from style_transfer.optimization.preparation import prepare
 from style_transfer.pictures import profiles
+from style_transfer.runs import keeping
 from style_transfer.runs import record as records
 from style_transfer.runs.checkpoint import CheckpointError
 from style_transfer.runs.folder import Run
@@ -56,6 +57,7 @@ class Job:
         weights: what `weights.load` takes, where that differs from the setting.
         resumes: whether that run lies in `folder`, to be continued.
         progress: see `Transfer`, or None.
+        keep: what stays once it is finished, see `keeping`; None: as recorded, or all.
     """
 
     inputs: Inputs
@@ -67,6 +69,7 @@ class Job:
     weights: str | None = None
     resumes: bool = False
     progress: Callable | None = None
+    keep: str | None = None
 
 
 class Engines:
@@ -149,6 +152,7 @@ def begin_run(job, prepared, engines, should_stop):
     record = make_record(prepared, transfer)
     if job.record:
         yield from tell_differences(job.record, record)
+    record |= {"keep": job.keep} if job.keep else {}
     with Run.create(job.folder, record) as run:
         yield from complete(run, transfer, prepared, job, should_stop)
 
@@ -156,7 +160,8 @@ def begin_run(job, prepared, engines, should_stop):
 def continue_run(job, prepared, engines, should_stop):
     """Continue the run in the job's folder; see `perform`."""
     was_finished = records.is_finished(job.folder)
-    with Run(job.folder, job.record) as run:
+    record = job.record | ({"keep": job.keep} if job.keep else {})
+    with Run(job.folder, record) as run:
         saved, notice = run.load_checkpoint()
         if notice:
             yield Notice(notice)
@@ -211,6 +216,9 @@ def complete(run, transfer, prepared, job, should_stop):
     options = profiles.describe_result(prepared.pictures.content, prepared.settings)
     run.save_result(finished=transfer.is_finished, as_tiff="tiff" in job.extras, **options)
     report(run, prepared.pictures, job.extras)
+    if transfer.is_finished:
+        run.writer.finish()
+        keeping.clear(run.folder, run.keep)
     if run.taken_back:
         steps = "step" if run.taken_back == 1 else "steps"
         yield Notice(f"{run.taken_back} {steps} raised the loss beyond reason; taken back")
@@ -221,14 +229,16 @@ def report(run, pictures, extras):
     """Write what shows how the result came about."""
     from style_transfer.reports import animation, curves, page
 
-    curves.save_png(run.losses, run.path("losses.png"))
-    animation.save_gif(run.frames, run.path("progress.gif"))
+    if run.keep == keeping.ALL:
+        curves.save_png(run.losses, run.path("losses.png"))
+        animation.save_gif(run.frames, run.path("progress.gif"))
     if "webp" in extras:
         animation.save_webp(run.frames, run.path("progress.webp"))
     if "mp4" in extras:
         animation.save_mp4(run.frames, run.path("progress.mp4"))
-    shown = {"content": pictures.content.pixels, "style": pictures.styles[0].pixels}
-    page.write_report(run.folder, pictures=shown)
+    if run.keep == keeping.ALL:
+        shown = {"content": pictures.content.pixels, "style": pictures.styles[0].pixels}
+        page.write_report(run.folder, pictures=shown)
 
 
 def make_record(prepared, transfer):

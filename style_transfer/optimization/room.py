@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ GRAPHS, REORDERED = 120e6, 150e6
 BLOCK_IMAGES = 4  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
+SHARE = "STYLE_MEMORY_SHARE"  # in the environment of a worker: the bytes that it may take
 MARGIN = 0.1  # share of the free memory that `--memory auto` leaves to others
 
 
@@ -80,11 +82,15 @@ class Room:
 
 
 def find_budget(text):
-    """Return the bytes that a run may take, this process included: `--memory`."""
+    """Return the bytes that a run may take, this process included: `--memory`.
+
+    Of several processes that paint at once, each has its share; a record does not know of it.
+    """
     given = parse_memory(text)
-    if given is not None:
-        return given
-    return memory.resident() + (1 - MARGIN) * memory.available()
+    if given is None:
+        given = memory.resident() + (1 - MARGIN) * memory.available()
+    share = os.environ.get(SHARE)
+    return min(given, float(share)) if share else given
 
 
 def choose_pass_block(shape, budget):

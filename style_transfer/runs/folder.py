@@ -13,11 +13,11 @@ import numpy as np
 
 from style_transfer import files, storage
 from style_transfer.pictures import images, tiff
-from style_transfer.runs import checkpoint
+from style_transfer.runs import checkpoint, keeping
 from style_transfer.runs import record as records
 from style_transfer.runs.losses import Losses
 
-CHECKPOINTS = ("checkpoint.npz", "checkpoint.previous.npz")
+CHECKPOINTS = keeping.CHECKPOINTS
 PICTURES = ("result.png", "progress.gif", "progress.webp", "progress.mp4", "losses.png")
 TIFF = "result.tif"
 FILES = (*PICTURES, TIFF, "losses.csv", "report.html", records.NAME, *CHECKPOINTS)
@@ -151,6 +151,7 @@ class Run:
         self.folder = folder
         self.record = record
         self.terms = tuple(record["terms"])
+        self.keep = keeping.find(record)
         self.lock = files.Lock(folder / LOCK)
         self.writer = Writer()
         self.values = np.empty((0, len(self.terms)), np.float32)
@@ -235,15 +236,17 @@ class Run:
         self.taken_back = iterate.taken_back
         if iterate.image is not None:
             self.image = iterate.image
-            self.writer.submit(images.save_png, self.frame(iterate.epoch), iterate.image)
+            if self.keep != keeping.RESULT:
+                self.writer.submit(images.save_png, self.frame(iterate.epoch), iterate.image)
             self.writer.submit(self.save_losses, self.losses)
         late = time.monotonic() - self.saved >= SECONDS_BETWEEN_CHECKPOINTS
         if iterate.image is not None or (late and self.writer.is_idle):
             self.save_checkpoint(*transfer.save())
 
     def save_losses(self, losses):
-        """Write `losses.csv`."""
-        files.write_text(self.path("losses.csv"), losses.to_csv())
+        """Write `losses.csv`, if it is to stay."""
+        if self.keep == keeping.ALL:
+            files.write_text(self.path("losses.csv"), losses.to_csv())
 
     def save_checkpoint(self, tensors, header):
         """Write the state of the optimization and the losses so far, in the writer's thread."""

@@ -10,6 +10,7 @@ from pathlib import Path, PureWindowsPath
 from style_transfer import files, storage
 from style_transfer.networks import weights
 from style_transfer.pictures import images
+from style_transfer.runs import keeping
 from style_transfer.runs.inputs import OWN_ALPHA, Inputs, flag
 from style_transfer.settings import VERSION, Settings
 
@@ -30,6 +31,7 @@ PARTS = (  # which a record has from the beginning; what was measured comes late
     "start",
     "model",
     "film",
+    "keep",
 )
 MASK = "content mask"
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")  # the packages that one may come from
@@ -60,8 +62,12 @@ def make_record(settings, pictures, network, size, **computed):
 
 
 def texts(record):
-    """Return the PNG entries by which a picture carries its record: no time in it, no place."""
-    what = {name: value for name, value in record.items() if name != "working_folder"}
+    """Return the PNG entries by which a picture carries its record.
+
+    There is no time in it, no place, and nothing of what else stays of the run.
+    """
+    left_out = ("working_folder", "keep")
+    what = {name: value for name, value in record.items() if name not in left_out}
     return {"Software": f"style-transfer {VERSION}", "Settings": json.dumps(what)}
 
 
@@ -152,7 +158,10 @@ def check_texts(record):
     """Raise ValueError unless all is text that is used as text."""
     if not isinstance(record["terms"], list):
         raise ValueError(f"{record['terms']!r} is not a list of texts")
-    texts = [record["working_folder"], *record["weights"].values(), record.get("model", "")]
+    texts = [record["working_folder"], *record["weights"].values()]
+    texts += [record.get("model", "")]
+    if keeping.find(record) not in keeping.CHOICES:
+        raise ValueError(f"{record['keep']!r} is nothing to keep")
     for each in record["inputs"].values():
         texts += [each["path"], each["sha256"]]
     for text in (*texts, *record["terms"], *record["versions"].values()):

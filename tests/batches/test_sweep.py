@@ -235,7 +235,7 @@ def test_a_batch_shares_an_engine_and_knows_its_style(tmp_path, monkeypatch):
     values = {"style_weight": (1.0, 2.0, 3.0)}
     pictures = (str(tmp_path / "photo.png"),), (str(tmp_path / "painting.png"),)
     sheet = plan.sweep(*pictures, None, settings, values, tmp_path / "out")
-    events = list(local.Batch(sheet.entries).perform())
+    events = list(local.Batch().perform(sheet.entries))
     assert not [event for event in events if isinstance(event, jobs.Notice | jobs.JobFailed)]
     assert len(described) == len(set(described)) == 2
     assert len(built) == 1
@@ -254,7 +254,7 @@ def test_a_failed_job_leaves_no_lock_and_no_thread(tmp_path):
     settings = Settings(size=48, epochs=1, steps=1, weights=str(tmp_path / "huge.weights.h5"))
     pictures = (str(tmp_path / "photo.png"),), (str(tmp_path / "painting.png"),)
     sheet = plan.sweep(*pictures, None, settings, {}, tmp_path / "out")
-    events = list(local.Batch(sheet.entries).perform())
+    events = list(local.Batch().perform(sheet.entries))
     assert isinstance(events[-1], jobs.JobFailed) and "diverged" in events[-1].error
     files.Lock(tmp_path / "out/run/.lock").release()
     assert not [each for each in threading.enumerate() if each.name.startswith("writer")]

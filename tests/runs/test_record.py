@@ -169,7 +169,7 @@ def test_what_is_recorded(content, style, monkeypatch, tmp_path):
     facts = {"device": "CPU", "precision": "float32", "terms": TERMS}
     record = records.make_record(Settings(), pictures, network, (64, 48), **facts)
     # Which are not those of all runs.
-    others = {"command", "training", "choices", "start", "model", "film"}
+    others = {"command", "training", "choices", "start", "model", "film", "keep"}
     assert set(record) == set(records.PARTS) - others
     assert list(record["inputs"]) == ["content", "style", "style 2"]
     assert record["inputs"]["style"] == {

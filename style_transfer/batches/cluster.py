@@ -9,6 +9,7 @@ import os
 import queue
 import re
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from style_transfer.batches.processes import Gone
 from style_transfer.batches.staff import Staff
 from style_transfer.errors import SettingsError
 from style_transfer.optimization import processors, room
+from style_transfer.optimization.events import Iterate
 
 INSTALL = "python -m pip install 'ray>=2.60'"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal, in Ray's messages
 LONGEST = 200  # characters of one
 LOCAL = "local"  # in place of an address: Ray is started on this machine, for this run
 STORE = 100_000_000  # bytes of shared memory then: all that is sent are messages
+SECONDS = 5.0  # that iterates wait for more to be said
 ROOT = Path(style_transfer.__file__).resolve().parent.parent
 LEFT_OUT = [".git", ".venv", "__pycache__", *("/data/input/", "/data/output/", "/docs/", "/tests/")]
 OPEN = "RAY_AUTH_MODE is not token: whoever reaches that cluster can run programs on it"
@@ -73,10 +76,16 @@ class Painter:
         self.inbox.put(message)
 
     def hear(self):
-        """Wait until something is said, and return all of it."""
-        said = [self.outbox.get()]
-        while not self.outbox.empty():
-            said.append(self.outbox.get())
+        """Wait until something is said, and return all of it; iterates wait for more.
+
+        A call costs the driver a millisecond, and a thousand actors would say an iterate a second.
+        """
+        said, end = [self.outbox.get()], time.monotonic() + SECONDS
+        while isinstance(said[-1][1], Iterate):
+            try:
+                said.append(self.outbox.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                break
         return said
 
 

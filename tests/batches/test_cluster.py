@@ -13,6 +13,7 @@ from conftest import call, paint, refused, wait_until
 from style_transfer.batches import cluster
 from style_transfer.errors import SettingsError
 from style_transfer.optimization import processors
+from style_transfer.optimization.events import Iterate, Saved
 
 PROGRAM = (sys.executable, str(Path(__file__).with_name("clustered.py")))
 PHOTOS, POISON = 12, "poison"
@@ -67,6 +68,12 @@ def finished(folder):
     return {run.name: (run / "result.png").stat().st_mtime_ns for run in done}
 
 
+def begun(folder):
+    """Return the numbers of the processes that hold the locks of runs with a checkpoint."""
+    runs = [path.parent for path in folder.glob("*/checkpoint.npz")]
+    return [int((run / ".lock").read_text().split()[1]) for run in runs]
+
+
 def actors(nodes):
     """Return the processes of this cluster that paint."""
     raylets = {each.process.pid for node in nodes for each in node.all_processes["raylet"]}
@@ -86,8 +93,11 @@ def test_deaths_of_a_worker_a_driver_and_a_node_cost_nothing(nodes, album, begin
     out = folder / "out"
     command = ("-c", "photos", *flags, "-o", "out", "--cluster", running.address)
     driver = begin(folder, *command, program=PROGRAM)
-    wait_until(driver, lambda: len(finished(out)) >= 2)
-    actors([running.head_node, second])[0].kill()
+    victims = []
+    wait_until(driver, lambda: len(finished(out)) >= 2 and (victims.extend(begun(out)) or victims))
+    victim = psutil.Process(victims[0])
+    assert victim in actors([running.head_node, second])
+    victim.kill()
     wait_until(driver, lambda: len(finished(out)) >= 4)
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate(timeout=60)
@@ -165,3 +175,21 @@ def test_what_is_shipped_leaves_data_out():
     shipped = cluster.ship()
     assert (Path(shipped["working_dir"]) / "functions.py").exists()
     assert {"/data/output/", ".venv"} <= set(shipped["excludes"])
+
+
+def test_iterates_wait_for_more_to_be_said(monkeypatch):
+    """All that was said is heard, in its order, in few calls."""
+    iterate, saved = Iterate(1, 1, [], [], None), Saved(Path(), Path(), True, 1)
+    said = [(0, iterate), (0, iterate), (0, saved), (1, iterate)]
+    monkeypatch.setattr(cluster.worker, "serve", lambda painter, craft: craft(painter))
+    monkeypatch.setattr(cluster, "SECONDS", 0.05)
+    monkeypatch.setattr(os, "environ", {})
+
+    def speak(painter):
+        for each in said:
+            painter.send(each)
+        painter.recv()
+
+    painter = cluster.Painter(speak, "nowhere", 1, "auto", {})
+    assert [painter.hear(), painter.hear()] == [said[:3], said[3:]]
+    painter.tell("end")

@@ -28,19 +28,28 @@ from style_transfer.optimization.events import (
 )
 from style_transfer.settings import Settings
 
-FAST = ("--size", "48", "--epochs", "2", "--steps", "3")
-LONG = ("--size", "48", "--epochs", "8", "--steps", "25", "--patience", "0")
-NAMES = ("result.png", "losses.csv", "frames/epoch_0002.png")
+FAST = ("--size", "48", "--epochs", "2", "--steps", "3", "--keep", "frames")
+LONG = ("--size", "48", "--epochs", "8", "--steps", "25", "--patience", "0", "--keep", "frames")
 
 
-@pytest.fixture
-def album(tmp_path, small_weights):
+@pytest.fixture(scope="module")
+def album(tmp_path_factory, small_weights):
     """A folder with four photos and a painting, and the flags for a batch."""
-    (tmp_path / "photos").mkdir()
+    folder = tmp_path_factory.mktemp("album")
+    (folder / "photos").mkdir()
     for number in range(4):
-        paint(tmp_path / "photos" / f"photo{number}.png", number)
-    paint(tmp_path / "painting.png", 8)
-    return tmp_path, ("-c", "photos", "-s", "painting.png", "--weights", small_weights)
+        paint(folder / "photos" / f"photo{number}.png", number)
+    paint(folder / "painting.png", 8)
+    return folder, ("-c", "photos", "-s", "painting.png", "--weights", small_weights)
+
+
+@pytest.fixture(scope="module")
+def whole(album):
+    """What one process makes of them that nobody disturbs."""
+    folder, flags = album
+    outcome = call(folder, *flags, *LONG, "-o", "whole")
+    assert outcome.returncode == 0, outcome.stderr
+    return pictures(folder / "whole")
 
 
 def pictures(folder):
@@ -56,6 +65,11 @@ def processes(process):
     return [each for each in alive if "spawn_main" in " ".join(each.cmdline())]
 
 
+def painter_of(checkpoint):
+    """Return the number of the process that holds the lock of a run."""
+    return int((checkpoint.parent / ".lock").read_text().split()[1])
+
+
 @pytest.mark.parametrize(
     ("command", "more"),
     [("sweep", FAST), ("paint", FAST), ("apply", ("--size", "48"))],
@@ -64,70 +78,65 @@ def test_workers_make_the_bytes_of_one_process(album, command, more):
     folder, flags = album
     flags = (command, *(flags if command != "apply" else flags[:4]), *more)
     threads = os.environ | {processors.THREADS: "1"}
-    alone = call(folder, *flags, "-o", "alone", env=threads)
-    outcome = call(folder, *flags, "-o", "shared", "--workers", "2", env=threads)
+    alone = call(folder, *flags, "-o", f"{command}-alone", env=threads)
+    outcome = call(folder, *flags, "-o", f"{command}-shared", "--workers", "2", env=threads)
     assert outcome.returncode == 0, outcome.stderr
-    own = alone.stdout.replace("alone/", "shared/").splitlines()
+    own = alone.stdout.replace("-alone/", "-shared/").splitlines()
     assert sorted(outcome.stdout.splitlines()) == sorted(own)
-    assert pictures(folder / "shared") == pictures(folder / "alone")
+    assert pictures(folder / f"{command}-shared") == pictures(folder / f"{command}-alone")
     assert re.search("2 workers of [0-9]+ threads?, .* each", outcome.stderr)
     assert re.findall("\\[([0-9])/4\\] photo", outcome.stderr) == ["1", "2", "3", "4"]
-    again = call(folder, *flags, "-o", "shared", "--workers", "3")
+    again = call(folder, *flags, "-o", f"{command}-shared", "--workers", "3")
     assert again.returncode == 0 and again.stderr.count("done before") == 4
 
 
 def test_settings_are_recorded_as_of_one_process(album):
     folder, flags = album
-    outcome = call(folder, *flags, *FAST, "--memory", "6GB", "-o", "out", "--workers", "2")
+    outcome = call(folder, *flags, *FAST, "--memory", "6GB", "-o", "own", "--workers", "2")
     assert outcome.returncode == 0, outcome.stderr
     assert "3.0 GB of memory each" in outcome.stderr
-    record = json.loads((folder / "out/photo0/run.json").read_text())
+    record = json.loads((folder / "own/photo0/run.json").read_text())
     assert record["settings"]["memory"] == "6GB"
 
 
-def test_a_worker_that_is_killed_is_replaced(album, begin):
+def test_a_worker_that_is_killed_is_replaced(album, whole, begin):
     """Its picture goes on from its checkpoint, though all is to be overwritten."""
     folder, flags = album
-    whole = call(folder, *flags, *LONG, "-o", "whole")
-    assert whole.returncode == 0, whole.stderr
-    command = (*flags, *LONG, "-o", "out", "--workers", "2")
-    assert call(folder, *flags, *FAST, "-o", "out").returncode == 0
-    process = begin(folder, *command, "--overwrite")
-    checkpoints = [folder / f"out/photo{number}/checkpoint.npz" for number in range(4)]
+    assert call(folder, *flags, *FAST, "-o", "killed").returncode == 0
+    process = begin(folder, *flags, *LONG, "-o", "killed", "--workers", "2", "--overwrite")
+    checkpoints = [folder / f"killed/photo{number}/checkpoint.npz" for number in range(4)]
     wait_until(process, lambda: any(each.exists() for each in checkpoints))
-    victim = processes(process)[0]
-    victim.kill()
+    psutil.Process(painter_of(next(each for each in checkpoints if each.exists()))).kill()
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert len(output.splitlines()) == 4 and "another one goes on with it" in errors
-    assert pictures(folder / "out") == pictures(folder / "whole")
+    assert pictures(folder / "killed") == whole
     assert not any(each.exists() for each in checkpoints)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
-def test_an_interruption_stops_all_and_the_same_command_goes_on(album, begin):
+def test_an_interruption_stops_all_and_the_same_command_goes_on(album, whole, begin):
     folder, flags = album
-    command = (*flags, *LONG, "-o", "out", "--workers", "2")
+    command = (*flags, *LONG, "-o", "stopped", "--workers", "2")
     process = begin(folder, *command)
-    checkpoints = [folder / f"out/photo{number}/checkpoint.npz" for number in range(2)]
+    checkpoints = [folder / f"stopped/photo{number}/checkpoint.npz" for number in range(2)]
     wait_until(process, lambda: all(each.exists() for each in checkpoints))
     workers = processes(process)
     for each in (process, *workers):  # as a terminal does
         each.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
-    assert "the same command goes on with them" in errors and "--resume out/photo" in errors
+    assert "the same command goes on with them" in errors and "--resume stopped/photo" in errors
     assert not any(each.is_running() for each in workers)
     assert any(each.exists() for each in checkpoints)
     outcome = call(folder, *command)
     assert outcome.returncode == 0, outcome.stderr
-    assert call(folder, *flags, *LONG, "-o", "whole").returncode == 0
-    assert pictures(folder / "out") == pictures(folder / "whole")
+    assert pictures(folder / "stopped") == whole
 
 
 def test_workers_do_not_outlive_who_hired_them(album, begin):
     folder, flags = album
-    process = begin(folder, *flags, *LONG, "-o", "out", "--workers", "2")
+    process = begin(folder, *flags, *LONG, "-o", "orphans", "--workers", "2")
     wait_until(process, lambda: len(processes(process)) == 2)
     workers = processes(process)
     process.kill()

@@ -93,6 +93,7 @@ class Dispatch:
             ComputationError: no worker gets ready.
         """
         yield Outlined(self.crew.lines)
+        yield self.describe()
         try:
             while self.busy or (self.waiting and not self.is_stopping):
                 if should_stop():

@@ -189,6 +189,11 @@ class Console:
         """Show, on a terminal as a line that the next one replaces, that a picture is there."""
         (self.status if self.terminal else self.say)(describe_drawn(drawn))
 
+    def show_jobs(self, progressed):
+        """Show, on a terminal only, where several jobs stand; the line may not go on in a next."""
+        width = min(WIDEST, shutil.get_terminal_size().columns - 1)
+        self.status(describe_jobs(progressed)[:width])
+
     def show_saving(self, _saving):
         """Say what takes some seconds after the steps."""
         self.end_progress()
@@ -247,7 +252,7 @@ SHOWN = {
     events.Painted: Console.show_painted,
     events.JobStarted: lambda console, job: console.say(f"[{job.number}/{job.count}] {job.label}"),
     events.JobEnded: lambda console, ended: console.say(describe_ended(ended)),
-    events.Progressed: lambda console, event: console.status(describe_jobs(event)[:WIDEST]),
+    events.Progressed: Console.show_jobs,
     events.JobSkipped: Console.show_skipped,
     events.JobFailed: Console.show_failure,
 }

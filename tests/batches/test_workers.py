@@ -14,6 +14,7 @@ from conftest import call, paint, refused, wait_until
 from style_transfer.batches import dispatch, staff
 from style_transfer.batches.desk import Ready, Stop
 from style_transfer.batches.processes import Gone
+from style_transfer.commands import wording
 from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.optimization import processors, room
 from style_transfer.optimization.events import (
@@ -273,6 +274,9 @@ def test_progress_is_of_all(monkeypatch):
     last = of_kind(events, Progressed)[-1]
     assert (last.done, last.count, last.shares) == (0, 4, (("photo0", 0.75), ("photo1", 0.75)))
     assert last.seconds_left == (2.5 + 3.5 + 2 * 3.5) / 2
+    assert wording.describe_jobs(last) == "0 of 4 done, 0:06 left, photo0 75%, photo1 75%"
+    ended = JobEnded(3, 4, "photo2", 65.0)
+    assert wording.describe_ended(ended) == "[3/4] photo2, 1:05 left"
 
 
 def test_what_was_done_before_says_nothing_about_the_pace():

@@ -14,7 +14,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from style_transfer.batches.desk import LAST, Ready, Stop
+from style_transfer.batches.desk import LAST, Downloading, Ready, Stop
 from style_transfer.batches.processes import Gone
 from style_transfer.batches.worker import Assignment
 from style_transfer.errors import ComputationError
@@ -87,7 +87,7 @@ class Dispatch:
 
         Args:
             should_stop: asked about five times a second; then all end after the step under way.
-            downloading: not called; what is downloaded is not shown.
+            downloading: not called; that something is downloaded is a notice.
 
         Raises:
             ComputationError: no worker gets ready.
@@ -138,11 +138,11 @@ class Dispatch:
         elif isinstance(event, LAST):
             self.idle.append(worker)
             yield from self.end(self.busy.pop(worker), event)
-        elif isinstance(event, Notice):
-            number = self.busy[worker].number
-            if event.text not in self.told:  # else each worker, or each picture, would say it
-                self.told.add(event.text)
-                yield Notice(f"{self.tasks[number].label}: {event.text}")
+        elif isinstance(event, Notice | Downloading):
+            text = event.text if isinstance(event, Notice) else "the weights are downloaded"
+            if text not in self.told:  # else each worker, or each picture, would say it
+                self.told.add(text)
+                yield Notice(f"{self.tasks[self.busy[worker].number].label}: {text}")
         elif isinstance(event, Planned | Iterate):
             self.busy[worker].take(event)
             yield self.describe()

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from style_transfer.optimization import processors, room
@@ -97,7 +98,12 @@ def estimate_memory(tasks, craft):
 
 
 def list_gpus():
-    """List the GPUs that this process may use, as CUDA names them; Linux and NVIDIA alone."""
+    """List the GPUs that this process may use, as CUDA names them; Linux and NVIDIA alone.
+
+    The package of TensorFlow that knows none leaves them alone.
+    """
+    if any(metadata.distributions(name="tensorflow-cpu")):
+        return ()
     given = os.environ.get(VISIBLE)
     if given is not None:
         return tuple(each for each in given.split(",") if each not in ("", "-1"))

@@ -12,7 +12,7 @@ import pytest
 from conftest import call, paint, refused, wait_until
 
 from style_transfer.batches import dispatch, staff
-from style_transfer.batches.desk import Ready, Stop
+from style_transfer.batches.desk import Downloading, Ready, Stop
 from style_transfer.batches.processes import Gone
 from style_transfer.commands import wording
 from style_transfer.errors import ComputationError, SettingsError
@@ -333,6 +333,38 @@ def test_cores_and_memory_are_divided(machine, cores, gigabytes, gpus, wanted, t
     assert variables[processors.THREADS] == str(expected[1])
     assert float(variables[room.SHARE]) == chosen.memory
     assert [chosen.environment(n).get(staff.VISIBLE) for n in range(2)] == list(gpus or (None,) * 2)
+
+
+@pytest.mark.parametrize(
+    ("visible", "package", "expected"),
+    [
+        (None, "tensorflow", ("0", "1")),
+        ("1", "tensorflow", ("1",)),
+        ("", "tensorflow", ()),
+        ("-1", "tensorflow", ()),
+        (None, "tensorflow-cpu", ()),
+    ],
+)
+def test_gpus_are_those_that_tensorflow_may_use(monkeypatch, tmp_path, visible, package, expected):
+    for name in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(staff, "GPUS", tmp_path)
+    monkeypatch.setattr(staff.metadata, "distributions", lambda name: [name] * (name == package))
+    monkeypatch.delenv(staff.VISIBLE, raising=False)
+    if visible is not None:
+        monkeypatch.setenv(staff.VISIBLE, visible)
+    assert staff.list_gpus() == expected
+
+
+def test_what_several_workers_say_is_said_once():
+    def script(assignment):
+        for event in (Notice("no GPU"), Downloading(0, None), Downloading(5, None)):
+            yield assignment.id, event
+        yield from finish(assignment)
+
+    _, events = perform(3, script)
+    said = [event.text.partition(": ")[2] for event in of_kind(events, Notice)]
+    assert said == ["no GPU", "the weights are downloaded"]
 
 
 def test_a_picture_that_cannot_be_read_does_not_decide(machine):

@@ -142,7 +142,7 @@ class Crew:
         kind = self.ray.remote(Painter)
         # Two calls at once: while it is heard it has to be told things.
         self.actor = kind.options(
-            num_cpus=staff.threads, num_gpus=bool(staff.gpus), max_concurrency=2, max_restarts=0
+            num_cpus=staff.threads, num_gpus=len(staff.gpus), max_concurrency=2, max_restarts=0
         )
 
     def hire(self):

@@ -73,7 +73,7 @@ class Dispatch:
     """
 
     def __init__(self, tasks, crew):
-        self.tasks, self.crew = tasks, crew
+        self.tasks, self.crew, self.most = tasks, crew, crew.count
         self.waiting = deque(range(len(tasks)))
         self.workers, self.idle, self.busy = [], [], {}  # the last: `Work` by worker
         self.deaths, self.stillborn = Counter(), 0
@@ -118,7 +118,7 @@ class Dispatch:
 
     def hand_out(self):
         """Hire whoever is missing, and give each who has nothing to do the next task."""
-        needed = min(self.crew.count, len(self.waiting) + len(self.busy))
+        needed = min(self.most, len(self.waiting) + len(self.busy))
         while len(self.workers) < needed:
             self.workers.append(self.crew.hire())
         while self.idle and self.waiting:
@@ -174,12 +174,22 @@ class Dispatch:
         if self.is_stopping:
             self.unfinished += work is not None
         elif work is None:
-            self.stillborn += 1
-            if self.stillborn == TRIES:
-                times = f"{TRIES} times in a row before anything was painted"
-                raise ComputationError(f"no worker gets ready, {times}: {gone.reason}")
+            yield from self.replace_stillborn(gone)
         else:
             yield from self.put_back(work, gone)
+
+    def replace_stillborn(self, gone):
+        """Take down that a worker died before it was ready: a generator of events.
+
+        Where that happens again and again, as for want of memory, the others go on without it.
+        """
+        self.stillborn += 1
+        if self.stillborn < TRIES:
+            return
+        if not (self.busy or self.idle):
+            raise ComputationError(f"no worker gets ready, {TRIES} times in a row: {gone.reason}")
+        self.stillborn, self.most = 0, self.most - 1
+        yield Notice(f"{gone.reason}, {TRIES} times before it was ready; going on with {self.most}")
 
     def put_back(self, work, gone):
         """Let a task whose worker died wait once more, or give it up: a generator of events."""

@@ -188,12 +188,12 @@ class Actor:
 class Crew:
     lines, count = ("two",), 2
 
-    def __init__(self, script, born=True):
+    def __init__(self, script, born=99):
         self.script, self.born, self.hired = script, born, []
 
     def hire(self):
         self.hired.append(Actor(self.script))
-        if not self.born:
+        if len(self.hired) > self.born:
             self.hired[-1].said = deque([Gone("it broke")])
         return self.hired[-1]
 
@@ -240,10 +240,25 @@ def test_a_poisoned_task_is_given_up_and_the_others_are_done():
 
 
 def test_a_crew_that_never_gets_ready_ends_the_run():
-    crew = Crew(finish, born=False)
+    crew = Crew(finish, born=0)
     with pytest.raises(ComputationError, match="no worker gets ready, 3 times.*it broke"):
         list(dispatch.Dispatch([Task("a"), Task("b")], crew).perform())
     assert len(crew.hired) <= 4
+
+
+def test_the_others_go_on_without_one_that_never_gets_ready():
+    """There is one, which paints six pictures, each once the other has died once more."""
+
+    def script(assignment):
+        yield assignment.id, Notice(f"photo{assignment.id}")
+        yield from finish(assignment)
+
+    crew = Crew(script, born=1)
+    events = list(dispatch.Dispatch([Task(f"{n}") for n in range(6)], crew).perform())
+    assert len(of_kind(events, Saved)) == 6 and len(crew.hired) == 1 + 3
+    assert "it broke, 3 times before it was ready; going on with 1" in [
+        event.text for event in of_kind(events, Notice)
+    ]
 
 
 def test_when_asked_to_stop_all_stop_and_nothing_new_begins():

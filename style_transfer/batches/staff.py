@@ -10,7 +10,7 @@ from style_transfer.optimization.job import FAILURES
 
 AUTO = "auto"
 # Measured on two cores, see docs/scale.md.
-GAIN = "auto: one a core, up to 1.5 times as fast for small pictures, no slower for large ones"
+GAIN = "auto: one a core, up to 1.5 times as fast for small pictures, as fast for large ones"
 GPUS = Path("/proc/driver/nvidia/gpus")  # with a folder for each; where there is none, none is used
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

@@ -110,7 +110,8 @@ def test_deaths_of_a_worker_a_driver_and_a_node_cost_nothing(nodes, album, begin
     running.remove_node(second, allow_graceful=False)
     _, errors = driver.communicate(timeout=90)
     assert driver.returncode == 0, errors
-    assert errors.count("done before") == len(before)
+    # One more, where the node vanished between the end of a picture and the word of it.
+    assert errors.count("done before") in (len(before), len(before) + 1)
     assert results(out) == alone
     assert before.items() <= finished(out).items()
 

@@ -160,7 +160,7 @@ def serve(folder, listener, hosts, quota, *, models, shows):
 
     port = listener.getsockname()[1]
     token = security.read_token(folder / ".token")
-    studio = Studio(Store(folder), work, shop.list_offers(models))
+    studio = Studio(Store(folder), work, shop.Shop(models).offers)
     app = application.create(
         studio,
         token=token,

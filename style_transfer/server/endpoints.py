@@ -13,8 +13,8 @@ from style_transfer.reports import frames
 from style_transfer.runs.inputs import Inputs
 from style_transfer.server import estimates, forms, security, store
 from style_transfer.server.forms import FormError
-from style_transfer.server.ledger import QuotaError
-from style_transfer.server.orders import RUNNING, WAITING
+from style_transfer.server.ledger import QueueError, QuotaError
+from style_transfer.server.orders import FINISHED, INSTANT, PICTURE, RUNNING, WAITING
 from style_transfer.server.progress import draw_curve, read_rows
 
 SMALL_BODY = 2**18  # bytes of JSON that is no picture
@@ -95,11 +95,22 @@ def picture(identity):
 @blueprint.post("/pictures/settings")
 def read_settings():
     """Return the settings that a result carries, and which of its pictures are still kept."""
-    found = forms.read_result(request.get_data(), studio().store)
+    found = forms.read_result(request.get_data(), studio().store, studio().list_offers())
     shares = found["settings"].pop("blend") or [1.0] * len(found["styles"])
     styles = [describe_picture(each, share) for each, share in zip(found["styles"], shares) if each]
     content = found["content"] and describe_picture(found["content"])
     return jsonify(found | {"content": content, "styles": styles})
+
+
+def list_pictures(order):
+    """Return what the form knows of an order's pictures; None for a photo that is gone."""
+    kept, blend = studio().store, order.settings.blend
+    shares = blend if len(blend) == len(order.styles) > 1 else (1.0,) * len(order.styles)
+    styles = [
+        describe_picture(each, share) for each, share in zip(order.styles, shares) if kept.has(each)
+    ]
+    content = describe_picture(order.content) if kept.has(order.content) else None
+    return {"content": content, "styles": styles}
 
 
 def describe_picture(identity, share=1.0):
@@ -125,7 +136,7 @@ def estimate():
 
 def read_order():
     """Return what `Studio.submit` takes, of the request."""
-    return forms.read_order(read_json(), studio().offers, keep_thumbnail)
+    return forms.read_order(read_json(), studio().list_offers(), keep_thumbnail)
 
 
 def keep_thumbnail(offer):
@@ -137,9 +148,11 @@ def keep_thumbnail(offer):
 def find_estimate(values):
     """Return the `Estimate` of an order that is about to be given."""
     kept = studio().store
-    sizes = Inputs(kept.size(values["content"]), tuple(map(kept.size, values["styles"])))
-    finished = studio().ledger.finished()
     settings = values["settings"]
+    init = kept.size(settings.init) if PICTURE.fullmatch(settings.init) else None
+    styles = tuple(map(kept.size, values["styles"]))
+    sizes = Inputs(kept.size(values["content"]), styles, init=init)
+    finished = studio().ledger.finished()
     if values["model"]:  # the shares are of what the network knows
         settings = dataclasses.replace(settings, blend=())
     return estimates.estimate(values["way"], sizes, settings, finished, kept)
@@ -200,6 +213,25 @@ def conditional(response):
     """Let a browser that has an answer already keep it."""
     response.add_etag()
     return response.make_conditional(request)
+
+
+@blueprint.post(f"{ORDER}/start")
+def start_from(identity):
+    """Say from what a painting goes on that is to begin with an order of one pass.
+
+    What a trained network made is kept among the pictures; the other network's is made anew by the
+    painting itself.
+    """
+    order, kept = studio().ledger.get(identity), studio().store
+    if order.way != INSTANT or order.state != FINISHED:
+        raise QueueError("that picture is no finished one of one pass")
+    for each in order.pictures:
+        kept.picture(each)
+    settings = {}
+    if order.model:
+        start = kept.keep(order.title, kept.result(order).read_bytes())
+        settings = {"init": start.id} | forms.GOES_ON
+    return jsonify(list_pictures(order) | {"settings": settings})
 
 
 @blueprint.post(f"{ORDER}/<any(stop, resume, move):action>")

@@ -7,6 +7,7 @@ from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.feedforward.used import USED
 from style_transfer.runs import record as records
+from style_transfer.server import shop
 from style_transfer.server.orders import INSTANT, PICTURE, WAYS
 from style_transfer.settings import FIELDS, STARTS, Settings
 
@@ -15,7 +16,10 @@ NAMED = {"init": STARTS, "weights": ("auto", "compact", "imagenet")}
 MOST_STYLES = 8
 LONGEST_NAME = 80
 SIDES = (64, 4096)  # of what is painted
+#: Settings, beside `init`, of what goes on from a picture that has the style already.
+GOES_ON = {"warmup": 0, "scales": "1"}
 AUTO, STRENGTH, STRENGTHS = "auto", "0.7", {"google": "1"}  # what it stands for, by transform
+OWN_STRENGTH = "1"  # what it stands for where a trained network paints
 
 
 class FormError(ValueError):
@@ -77,7 +81,8 @@ def fit_offer(settings, offer):
     The strength is what the slider shows: left to a network, it would be another one.
     """
     if settings.strength == AUTO:
-        settings = dataclasses.replace(settings, strength=STRENGTH)
+        shown = STRENGTHS.get(settings.transform, STRENGTH)
+        settings = dataclasses.replace(settings, strength=shown)
     if offer.index is None:
         return settings
     if settings.preserve_color not in ("none", "luminance"):
@@ -106,7 +111,7 @@ def read_settings(given, way):
 
 def read_setting(name, value):
     """Give a value of JSON the type of a setting."""
-    if name in NAMED and value not in NAMED[name]:
+    if name in NAMED and not is_named(name, value):
         raise FormError(f"{name}: on the page, one of {', '.join(NAMED[name])}")
     if name == "size" and (type(value) is not int or not SIDES[0] <= value <= SIDES[1]):
         raise FormError(f"size: choose from {SIDES[0]} to {SIDES[1]} pixels")
@@ -114,6 +119,12 @@ def read_setting(name, value):
     if isinstance(FIELDS[name].default, tuple) and is_list(value):
         return tuple(to_kind(kind, each) for each in value)
     return to_kind(kind, value)
+
+
+def is_named(name, value):
+    """Tell whether a value of a setting that may be a path is none: a picture goes by its id."""
+    is_picture = name == "init" and isinstance(value, str) and PICTURE.fullmatch(value)
+    return is_picture or value in NAMED[name]
 
 
 def to_kind(kind, value):
@@ -134,28 +145,40 @@ def clean(name):
     return text.rpartition(".")[0] or text or "picture"
 
 
-def read_result(data, store):
+def read_result(data, store, offers):
     """Return what a `result.png` says of itself, for the form: no path of it is ever opened.
 
     Args:
         data: the bytes of the file.
         store: the `Store` that may still have its pictures.
+        offers: the `shop.Offer` by name, one of which may have painted it.
 
     Returns:
-        `{"way", "settings", "content", "styles"}`: ids of the pictures, None for one not kept.
+        `{"way", "settings", "content", "styles", "model", "notice"}`: ids of the pictures, None for
+        one not kept; the name of a trained network; what cannot be had again, or nothing.
 
     Raises:
         files.FileError: it carries no record, or one of another program.
     """
     record, settings = records.read_bytes("that picture", data)
     way = INSTANT if record.get("command") == "apply" else WAYS[1]
-    kept = describe_settings(settings)
-    for name, allowed in NAMED.items():
-        if kept[name] not in allowed:
+    inputs = record["inputs"].items()
+    roles = {role: store.identify(each["sha256"]) for role, each in inputs}
+    kept = describe_settings(settings) | ({"init": roles["init"]} if roles.get("init") else {})
+    for name in NAMED:
+        if not is_named(name, kept[name]):
             del kept[name]
-    roles = {role: store.identify(each["sha256"]) for role, each in record["inputs"].items()}
     styles = [each for role, each in roles.items() if role.split()[0] == "style"]
-    return {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
+    found = {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
+    model, notice = "", ""
+    if way == INSTANT:
+        try:
+            model = shop.recognize(offers, record, settings.blend)
+        except LookupError as error:
+            notice = error.args[0]
+        if model and settings.strength == AUTO:
+            kept["strength"] = OWN_STRENGTH
+    return found | {"model": model, "notice": notice}
 
 
 def to_json(value):

@@ -66,6 +66,16 @@ class Order:
         return f"{self.names[0]} in the style of {' and '.join(self.names[1:])}"
 
     @property
+    def init(self):
+        """The picture that it starts from, as of `PICTURE`; nothing for what is no picture."""
+        return self.settings.init if PICTURE.fullmatch(self.settings.init) else ""
+
+    @property
+    def pictures(self):
+        """All pictures that it needs."""
+        return (self.content, *self.styles, *([self.init] if self.init else []))
+
+    @property
     def has_ended(self):
         """Whether nothing is to be done for it now."""
         return self.state in ENDED

@@ -196,8 +196,7 @@ def test_instant_first_then_painted_from_there(page, server):
     first = predict(page)
     page.wait_until(f"{STATE} == 'finished'")
     page.click("[data-action=paint]")
-    page.wait_until(f"location.pathname != '/jobs/{first}'")
-    page.wait_until(f"{STATE} == 'finished'")
+    page.wait_until(f"easel.dataset.id != '{first}' && {STATE} == 'finished'")
     assert page.evaluate("document.querySelector('#easel').dataset.way") == "painted"
     page.wait_until(f"document.querySelectorAll('.history a')[1]?.pathname == '/jobs/{first}'")
     page.evaluate("history.back()")
@@ -214,9 +213,31 @@ def test_a_trained_style_needs_no_painting(page, server):
     )
     assert page.evaluate("strength.value") == "1"
     page.wait_until("!predict.disabled && cost.textContent.includes('GB')")
-    predict(page)
+    first = predict(page)
     page.wait_until(f"{STATE} == 'finished'")
     assert "two: blue" in page.evaluate("easel.textContent")
+    page.evaluate("epochs.value = 2; steps.value = 3; model.value = ''")
+    page.drop_files("#shelf-place", server.folder(first) / "result.png")
+    page.wait_until("model.value == 'two 2' && start.hidden")
+    page.click("[data-action=paint]")
+    page.wait_until(f"easel.dataset.id != '{first}' && {STATE} == 'finished'")
+    words = server.words(page.evaluate("easel.dataset.id"))
+    start = words[words.index("--init") + 1].rpartition("/")[2].removesuffix(".png")
+    line = "document.querySelector('#start img')"
+    page.wait_until(f"{line}.offsetParent && {line}.src.endsWith('/pictures/{start}.jpg')")
+    page.choose_files("#content .drop input", server.place / "painting.png")  # another photo
+    page.wait_until("start.hidden && init.value == 'instant' && !predict.disabled")
+
+
+def test_a_network_that_is_trained_meanwhile_is_offered(page, server):
+    names = "[...model.options].map(e => e.value).join()"
+    assert page.evaluate(names) == ",two 1,two 2"
+    style = [("green", Image.new("RGB", (80, 64), "green"))]
+    late = server.place / "models" / "late.style"
+    style_file.write(late, {"a": np.zeros(2)}, style, {})
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    page.wait_until(f"{names} == ',late 1,two 1,two 2'")
+    late.unlink()
 
 
 def test_what_another_tab_orders_appears(page, server):

@@ -83,7 +83,7 @@ export class Easel {
     const section = this.section;
     button.disabled = true;
     try {
-      if (action === "paint") await this.hooks.paint();
+      if (action === "paint") await this.hooks.paint(this.id);
       else if (action === "remove") await this.remove();
       else await send("POST", `/jobs/${this.id}/${action}`, epochs ? { epochs: Number(epochs) } : {});
       if (action === "resume") await this.show(this.id);

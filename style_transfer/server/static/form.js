@@ -1,6 +1,6 @@
 // The form: settings in and out, what they will cost, and the order that is given by Predict.
 
-import { say, send } from "./http.js";
+import { readFragment, say, send } from "./http.js";
 import { Box, offerCamera } from "./pictures.js";
 
 const DELAY = 250; // milliseconds after the last change before the cost is asked for
@@ -25,10 +25,12 @@ export class Form {
       this.order();
     });
     document.getElementById("recipe").addEventListener("change", () => this.takeRecipe());
-    const model = document.getElementById("model");
-    model?.addEventListener("change", () => {
-      this.settings = { strength: model.value ? "1" : "0.7" }; // the default of each
+    this.models = document.getElementById("model");
+    this.models.addEventListener("change", () => {
+      this.settings = { strength: this.models.value ? "1" : "0.7" }; // the default of each
     });
+    addEventListener("focus", () => this.lookForModels()); // one may have been trained meanwhile
+    document.querySelector("#start button").addEventListener("click", () => this.beginAnew());
     document.getElementById("defaults").addEventListener("click", () => this.takeRecipe("none"));
     document.getElementById("result").addEventListener("change", (event) => this.takeResult(event.target.files[0]));
     addEventListener("paste", (event) => this.paste(event));
@@ -94,7 +96,7 @@ export class Form {
 
   // The trained network of one pass that is chosen, an option; or nothing.
   get model() {
-    return this.way === "instant" ? document.getElementById("model")?.selectedOptions[0] : null;
+    return this.way === "instant" ? this.models.selectedOptions[0] : null;
   }
 
   // A network that was trained for a style needs no painting.
@@ -106,7 +108,42 @@ export class Form {
     return Boolean(this.model?.hasAttribute("data-own"));
   }
 
+  async lookForModels() {
+    const found = await readFragment("/models").catch(() => null); // the next look tries again
+    if (!found) return;
+    const { value } = this.models;
+    this.models.replaceChildren(...document.adoptNode(found).querySelector("select").children);
+    this.models.value = value;
+    this.models.parentElement.hidden = found.hidden;
+    if (this.models.value === value) return;
+    this.models.value = ""; // it is no longer there
+    this.change();
+  }
+
+  // The picture that a painting goes on from, by its id; nothing if the start is none.
+  get start() {
+    const { init } = this.settings;
+    return this.way === "painted" && /^[0-9a-f]{16}$/.test(init) ? init : "";
+  }
+
+  showStart() {
+    const line = document.getElementById("start");
+    const photo = this.content.pictures[0]?.id;
+    if (photo && photo !== this.photo) {
+      const isAnother = Boolean(this.photo);
+      this.photo = photo;
+      if (isAnother && this.start) this.beginAnew();
+    }
+    line.hidden = !this.start;
+    if (this.start) line.querySelector("img").src = `/pictures/${this.start}.jpg`;
+  }
+
+  beginAnew() {
+    this.settings = { init: "instant", scales: "auto" };
+  }
+
   change() {
+    this.showStart();
     this.place.dataset.way = this.way;
     this.style.place.classList.toggle("unused", this.isOwn);
     this.predict.disabled = !this.isReady;
@@ -169,16 +206,33 @@ export class Form {
     if (!file) return false;
     try {
       const found = await send("POST", "/pictures/settings", file, "image/png");
+      this.takePictures(found);
       this.settings = found.settings;
       this.way = found.way;
-      if (found.content) this.content.fill([found.content]);
-      if (found.styles.length) this.style.fill(found.styles);
+      if (found.model) await this.lookForModels();
+      if (found.way === "instant") this.models.value = found.model;
       this.change();
+      this.style.complain(found.notice);
       return true;
     } catch (error) {
       say(this.trouble, error.message);
       return false;
     }
+  }
+
+  takePictures({ content, styles }) {
+    if (content) this.content.fill([content]);
+    if (styles.length) this.style.fill(styles);
+    this.photo = this.content.pictures[0]?.id;
+  }
+
+  // Paint from where a picture of one pass is, whatever was chosen since.
+  async paintFrom(identity) {
+    const found = await send("POST", `/jobs/${identity}/start`);
+    this.takePictures(found);
+    this.way = "painted";
+    this.settings = { init: "instant", ...found.settings };
+    await this.order();
   }
 
   boxAt(element) {

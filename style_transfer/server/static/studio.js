@@ -11,10 +11,7 @@ const easel = new Easel(document.getElementById("easel-place"), {
     shelf.look();
     if (state === "finished") form.change(); // this machine's pace is known better now
   },
-  paint: () => {
-    form.way = "painted";
-    return form.order();
-  },
+  paint: (id) => form.paintFrom(id),
 });
 const shelf = new Shelf(
   document.getElementById("shelf-place"),

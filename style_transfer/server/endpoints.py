@@ -193,6 +193,7 @@ def describe(order, *, with_curve=False):
     place = studio().ledger.place_of(order)
     facts = {name: getattr(order, name) for name in ("id", "title", "way", "state", "error")}
     stood = studio().progress.get(order.id)
+    facts |= {"paused": studio().is_paused} if place else {}
     facts |= {"place": place, "stopping": order.id in studio().stopping}
     facts |= {"frame": studio().store.last_epoch(order)}
     if not stood:

@@ -74,8 +74,7 @@ def show(order):
         offers=studio().list_offers(),
         model=order.model if order else "",
         recipes=sorted(current_app.extensions["recipes"]("compact")),
-        **on_easel(order),
-        **on_shelf(order and order.id),
+        **on_easel(order) | on_shelf(order and order.id),
     )
 
 
@@ -121,6 +120,7 @@ def on_easel(order):
     return {
         "place": studio().ledger.place_of(order),
         "is_ready": studio().is_ready,
+        "is_paused": studio().is_paused,
         "epochs": [frames.epoch_of(each) for each in taken],
         "size": size,
         "extent": size or find_extent(order.content),

@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from style_transfer import files
 from style_transfer.feedforward import apply, models
 from style_transfer.optimization import job as jobs
 from style_transfer.optimization.events import Iterate, JobFailed, Painted, Saved
@@ -127,7 +128,7 @@ class Workshop:
         try:
             yield from way(assignment)
         except jobs.FAILURES as error:
-            yield JobFailed(assignment.id, str(error))
+            yield JobFailed(assignment.id, explain(error))
 
     def paint_instantly(self, assignment):
         """Paint in one pass."""
@@ -176,6 +177,13 @@ def load():
 
     from style_transfer.feedforward import universal  # noqa: F401
     from style_transfer.optimization import transfer  # noqa: F401
+
+
+def explain(error):
+    """Say in a line why a painting failed; where the disk is full, what to do, and no path."""
+    if isinstance(error, OSError) and error.errno in files.FULL:
+        return f"{error.strerror}: free some space, then try again; what is painted is kept"
+    return str(error)
 
 
 def slim(event):

@@ -250,6 +250,8 @@ def test_what_another_tab_orders_appears(page, server):
     page.click(f"[data-remove='{ids[0]}']")
     page.wait_until(f"{queue} == '{ids[1]}'")
     assert "paused" in page.evaluate("shelf.textContent")
+    waiting = server.ask("GET", f"/jobs/{ids[1]}/easel")[1].decode()
+    assert "Next in line, the queue is paused" in waiting and server.look(ids[1])["paused"]
     page.click("[data-queue=go]")
     page.wait_until(f"!!document.querySelector('.history a[href$=\"{ids[1]}\"]')")
     assert server.wait_until_ended(ids[1])["state"] == "finished"

@@ -137,7 +137,8 @@ export class Easel {
     } else if (order.state === "running") {
       this.draw(section, order);
     } else {
-      say(section.querySelector("#phase"), order.place === 1 ? "Next in line" : `Number ${order.place} in line`);
+      const place = order.place === 1 ? "Next in line" : `Number ${order.place} in line`;
+      say(section.querySelector("#phase"), order.paused ? `${place}, the queue is paused` : place);
     }
   }
 

@@ -165,7 +165,7 @@ export class Form {
       const parts = [size, `about ${clock(found.seconds)}`, `${(found.memory / 1e9).toFixed(1)} GB`];
       if (found.block) parts.push("in blocks, to fit into the memory");
       say(this.cost, parts.map((each) => each.replaceAll(" ", "\u00a0")).join(" · "));
-      say(this.trouble, found.problem ? `This ${found.problem}.` : "");
+      if (found.problem) say(this.trouble, `This ${found.problem}.`); // else what is said stays
       this.predict.disabled = Boolean(found.problem) || !this.isReady;
     } catch (error) {
       if (number === this.asked) say(this.trouble, error.message);

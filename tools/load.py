@@ -9,6 +9,8 @@ it, in the same run. Ends with status 1 if an answer was an error, if one of twe
 import argparse
 import http.client
 import json
+import re
+import socket
 import statistics
 import sys
 import threading
@@ -75,16 +77,44 @@ def await_snapshot(client, identity):
 
 
 def press(address, path, rate, seconds, times, errors):
-    """Ask for a path, so many times a second; note how long each answer took."""
-    client, begin = Client(address), time.monotonic()
-    for number in range(int(rate * seconds)):
-        time.sleep(max(0, begin + number / rate - time.monotonic()))
-        sent = time.monotonic()
-        try:
-            client.ask("GET", path)
-        except (RuntimeError, OSError, http.client.HTTPException) as error:
-            errors.append(error)
-        times.append(time.monotonic() - sent)
+    """Ask for a path, so many times a second; note how long each answer took.
+
+    By a bare socket: what `http.client` computes for each answer, a quarter of what the server
+    does, would be counted as the server's.
+    """
+    client = Client(address)
+    lines = [f"GET {path} HTTP/1.1", f"Host: {client.connection.host}:{client.connection.port}"]
+    lines += [f"{name}: {value}" for name, value in client.headers.items()]
+    request = "\r\n".join([*lines, "", ""]).encode()
+    place = client.connection.host, client.connection.port
+    with socket.create_connection(place, timeout=30) as connection:
+        begin = time.monotonic()
+        for number in range(int(rate * seconds)):
+            time.sleep(max(0, begin + number / rate - time.monotonic()))
+            sent = time.monotonic()
+            try:
+                connection.sendall(request)
+                receive(connection)
+            except (OSError, RuntimeError) as error:
+                errors.append(error)
+                return
+            times.append(time.monotonic() - sent)
+
+
+def receive(connection):
+    """Take in one answer, whole; raise RuntimeError if it is none that was hoped for."""
+    data, wanted = b"", None
+    while wanted is None or len(data) < wanted:
+        more = connection.recv(2**16)
+        if not more:
+            raise RuntimeError("the server hung up")
+        data += more
+        head, end, _ = data.partition(b"\r\n\r\n")
+        if end and wanted is None:
+            length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
+            wanted = len(head) + len(end) + int(length[1])
+    if not data.startswith(b"HTTP/1.1 200 "):
+        raise RuntimeError(data[:200])
 
 
 def main():

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import secrets
 import signal
@@ -179,6 +180,7 @@ def serve(folder, listener, hosts, quota, *, models, shows):
         ident=None,
     )
     signal.signal(signal.SIGTERM, end)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests may wait for a moment
     studio.start()
     try:
         announce(folder, hosts, port, token, shows=shows)

@@ -9,6 +9,7 @@ import io
 from flask import Blueprint, Response, abort, current_app, jsonify, request, send_file
 from PIL import Image
 
+from style_transfer import files
 from style_transfer.reports import frames
 from style_transfer.runs.inputs import Inputs
 from style_transfer.server import estimates, forms, security, store
@@ -185,7 +186,23 @@ def list_orders():
 @blueprint.get(f"{ORDER}.json")
 def show_order(identity):
     """Say where an order stands."""
-    return conditional(jsonify(describe(studio().ledger.get(identity), with_curve=True)))
+    order, stood = studio().ledger.get(identity), studio().progress.get(identity)
+    if not stood:
+        return conditional(jsonify(describe(order, with_curve=True)))
+    # Asked for again and again by each page that is open: written once for each event.
+    state = order, stood.heard, identity in studio().stopping
+    if stood.told is None or stood.told[0] != state:
+        stood.told = state, *write_json(describe(order, with_curve=True))
+    _, data, fingerprint = stood.told
+    response = Response(data, mimetype="application/json")
+    response.set_etag(fingerprint)
+    return response.make_conditional(request)
+
+
+def write_json(values):
+    """Return (bytes, fingerprint) of values as JSON."""
+    data = current_app.json.dumps(values).encode()
+    return data, files.sha256(data)[:16]
 
 
 def describe(order, *, with_curve=False):

@@ -14,6 +14,7 @@ from PIL import Image
 from served import LONG, QUICK, Server, make_pictures
 
 from style_transfer.feedforward import style_file
+from style_transfer.server import assets
 
 STATE = "document.querySelector('#easel').dataset.state"
 SHOWN = "document.querySelector('#shown')"
@@ -72,9 +73,9 @@ def page(browser, server):
     """The tab, at the page, nothing chosen."""
     browser.resize(1280, 900)
     browser.watch()
+    browser.visit(f"http://127.0.0.1:{server.port}{assets.address('icon.svg')}")
+    browser.evaluate("sessionStorage.clear()")  # of what the test before has chosen
     enter(browser, server)
-    browser.evaluate("sessionStorage.clear()")
-    browser.visit(f"http://127.0.0.1:{server.port}/")
     browser.requested.clear()
     browser.complaints.clear()
     return browser
@@ -109,7 +110,7 @@ def predict(page):
 
 
 def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
-    choose(page, server, **QUICK | {"epochs": 12, "steps": 10, "patience": 0})
+    choose(page, server, **QUICK | {"epochs": 8, "steps": 10, "patience": 0})
     tiles = "[...document.querySelectorAll('.tile img')]"
     page.wait_until(f"{tiles}.length == 2 && {tiles}.every(e => e.complete && e.naturalWidth > 30)")
     page.wait_until("/64\\s×\\s48\\spx · about\\s\\d+\\ss · [\\d.]+\\sGB/.test(cost.textContent)")
@@ -156,18 +157,20 @@ def test_before_and_after_and_the_epochs(page, server):
     )
 
 
-def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
+def test_a_reload_and_a_lost_connection_in_the_middle_of_a_run(page, server):
     choose(page, server, **LONG)
     identity = predict(page)
     page.wait_until(UNDER_WAY)
-    page.call("Page.reload")
-    page.wait_until(
-        f"document.readyState == 'complete' && document.querySelector('#easel') && {STATE}"
-    )
+    page.reload()
     assert page.evaluate("location.pathname") == f"/jobs/{identity}"
     assert page.evaluate("epochs.value") == str(LONG["epochs"])  # the form has its settings
     assert page.evaluate("document.querySelectorAll('.tile').length") == 2
-    page.wait_until(f"{STATE} == 'finished'")
+    assert server.look(identity)["state"] == "running"
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.call("Network.emulateNetworkConditions", offline=True, **network)
+    page.wait_until("!offline.hidden")
+    page.call("Network.emulateNetworkConditions", offline=False, **network)
+    page.wait_until(f"{STATE} == 'finished' && offline.hidden")
     page.wait_until(f"{SHOWN}.naturalWidth == 64")
 
 
@@ -192,7 +195,7 @@ def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
 
 
 def test_instant_first_then_painted_from_there(page, server):
-    choose(page, server, "instant", size=64)
+    choose(page, server, "instant", size=64, **{name: QUICK[name] for name in ("epochs", "steps")})
     first = predict(page)
     page.wait_until(f"{STATE} == 'finished'")
     page.click("[data-action=paint]")
@@ -326,17 +329,6 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
 
 
-def test_offline_and_back(page, server):
-    choose(page, server, **LONG)
-    predict(page)
-    page.wait_until(UNDER_WAY)
-    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.call("Network.emulateNetworkConditions", offline=True, **network)
-    page.wait_until("!offline.hidden")
-    page.call("Network.emulateNetworkConditions", offline=False, **network)
-    page.wait_until(f"{STATE} == 'finished' && offline.hidden")
-
-
 def test_a_server_that_is_killed_and_started_again_is_gone_on_with(browser, place):
     other = Place(place.folder.parent / "other")
     place.processes = place.processes + other.processes
@@ -381,47 +373,6 @@ def test_another_page_cannot_ask_for_anything(page, server):
     )
     assert page.evaluate(framed) in ("closed", "", None)
     assert set((server.place / "kept").rglob("*")) == before
-
-
-@pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_nothing_is_wider_than_the_window(page, server, width):
-    server.ask("POST", "/queue/pause")
-    waiting = server.order(**QUICK)
-    ended = next(
-        each["id"] for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"
-    )
-    page.resize(width, 800)
-    for address in ("/", f"/jobs/{waiting}", f"/jobs/{ended}"):
-        page.visit(f"http://127.0.0.1:{server.port}{address}")
-        page.wait_until("document.querySelector('#form').dataset.way")
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    server.ask("DELETE", f"/jobs/{waiting}")
-    server.ask("POST", "/queue/go")
-
-
-@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_nothing_is_in_the_way_of_a_screen_reader(page, server, mode):
-    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
-    page.prefer(mode)
-    running, waiting = server.order(**LONG), server.order(**QUICK)
-    addresses = ["/", f"/jobs/{running}", f"/jobs/{waiting}"]
-    ended = [each for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"]
-    for address in (*addresses, *(f"/jobs/{each['id']}" for each in ended[:2])):
-        page.visit(f"http://127.0.0.1:{server.port}{address}")
-        page.wait_until("!!document.querySelector('#form').dataset.way")
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
-        found = page.evaluate(
-            "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
-            ".filter(e => ['serious', 'critical'].includes(e.impact))"
-            ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
-        )
-        assert found == [], address
-    page.prefer("light")
-    for each in (running, waiting):
-        server.wait_until_ended(each)
 
 
 def test_all_of_it_by_keyboard(page, server):
@@ -470,3 +421,46 @@ def test_the_report_cannot_reach_the_page(page, server):
     reach = "fetch('/jobs').then(e => e.status, e => 'refused')"
     assert page.evaluate(reach) == "refused"
     assert page.evaluate("origin") == "null"
+
+
+@pytest.fixture(scope="module")
+def states(server):
+    """The page's addresses in four states: nothing chosen, running, waiting, finished.
+
+    For the last tests: what is under way stays so.
+    """
+    finished = server.order(**QUICK)
+    server.wait_until_ended(finished)
+    running, waiting = server.order(**LONG | {"epochs": 3000}), server.order(**QUICK)
+    return ["/", *(f"/jobs/{each}" for each in (running, waiting, finished))]
+
+
+def visit_with_open_folds(page, server, address):
+    """Go to a state of the page, with all that can be unfolded."""
+    page.visit(f"http://127.0.0.1:{server.port}{address}")
+    page.wait_until("!!document.querySelector('#form').dataset.way")
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+
+
+def test_nothing_is_wider_than_the_window(page, server, states):
+    for address in states:
+        visit_with_open_folds(page, server, address)
+        for width in (320, 390, 800, 1280):
+            page.resize(width, 800)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
+def test_nothing_is_in_the_way_of_a_screen_reader(page, server, states):
+    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
+    for address in states:
+        visit_with_open_folds(page, server, address)
+        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
+        for mode in ("dark", "light"):
+            page.prefer(mode)
+            found = page.evaluate(
+                "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
+                ".filter(e => ['serious', 'critical'].includes(e.impact))"
+                ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
+            )
+            assert found == [], (address, mode)

@@ -111,7 +111,8 @@ def list_pictures(order):
         describe_picture(each, share) for each, share in zip(order.styles, shares) if kept.has(each)
     ]
     content = describe_picture(order.content) if kept.has(order.content) else None
-    return {"content": content, "styles": styles}
+    mask = order.mask if order.mask and kept.has(order.mask) else ""
+    return {"content": content, "styles": styles, "mask": mask}
 
 
 def describe_picture(identity, share=1.0):
@@ -150,9 +151,12 @@ def find_estimate(values):
     """Return the `Estimate` of an order that is about to be given."""
     kept = studio().store
     settings = values["settings"]
-    init = kept.size(settings.init) if PICTURE.fullmatch(settings.init) else None
-    styles = tuple(map(kept.size, values["styles"]))
-    sizes = Inputs(kept.size(values["content"]), styles, init=init)
+    others = {"init": settings.init, "content_mask": values["mask"]}
+    more = {role: kept.size(each) for role, each in others.items() if PICTURE.fullmatch(each)}
+    content, styles = kept.size(values["content"]), tuple(map(kept.size, values["styles"]))
+    if more.get("content_mask", content) != content:
+        raise FormError("the mask has not the size of the photo; paint it again")
+    sizes = Inputs(content, styles, **more)
     finished = studio().ledger.finished()
     if values["model"]:  # the shares are of what the network knows
         settings = dataclasses.replace(settings, blend=())

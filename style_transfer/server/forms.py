@@ -31,40 +31,47 @@ def read_order(values, offers, keep):
 
     Args:
         values: `{"way", "content": {"id", "name"}, "styles": [{"id", "name", "share"}],
-            "settings": {name: value}, "model": name}`.
+            "settings": {name: value}, "model": name, "mask": id}`; the last two may be missing.
         offers: the `shop.Offer` that a model may be, by name.
         keep: function from the bytes of a picture to what `styles` has of it.
 
     Raises:
         FormError: it holds something else.
     """
-    offer = find_offer(values, offers)
-    try:
-        way, content, styles = values["way"], values["content"], values["styles"]
-        if offer and offer.thumbnail:  # which stands for the painting
-            styles = [keep(offer)]
-        given = values.get("settings", {})
-        pictures = [content, *styles]
-        ids = [each["id"] for each in pictures]
-        names = tuple(clean(each.get("name", "")) for each in pictures)
-        shares = tuple(float(each.get("share", 1)) for each in styles)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise FormError("choose a photo and a painting") from None
-    if way not in WAYS or not all(
-        isinstance(each, str) and PICTURE.fullmatch(each) for each in ids
-    ):
-        raise FormError("choose a photo and a painting")
-    if not 1 <= len(styles) <= MOST_STYLES:
-        raise FormError(f"choose one painting, or up to {MOST_STYLES}")
-    if len(styles) > 1:
+    offer, way = find_offer(values, offers), values.get("way")
+    if way not in WAYS:
+        raise FormError("choose instant or painted")
+    pair, shares = read_pictures(values, offer, keep)
+    given = values.get("settings", {})
+    if len(shares) > 1 and isinstance(given, dict):
         given = given | {"blend": shares}
     settings = read_settings(given, way)
     if settings.blend and not any(settings.blend):
         raise FormError("all shares of the paintings are 0; give one of them more")
     if offer:
         settings = fit_offer(settings, offer)
-    pair = {"content": ids[0], "styles": tuple(ids[1:]), "names": names}
     return {"way": way, "settings": settings, "model": values["model"] if offer else "", **pair}
+
+
+def read_pictures(values, offer, keep):
+    """Return what an `orders.Order` has of its pictures, and the shares of the styles."""
+    try:
+        content, styles, mask = values["content"], values["styles"], values.get("mask") or ""
+        if offer and offer.thumbnail:  # which stands for the painting
+            styles = [keep(offer)]
+        pictures = [content, *styles]
+        ids = [each["id"] for each in pictures]
+        names = tuple(clean(each.get("name", "")) for each in pictures)
+        shares = tuple(float(each.get("share", 1)) for each in styles)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FormError("choose a photo and a painting") from None
+    if not all(isinstance(each, str) and PICTURE.fullmatch(each) for each in ids):
+        raise FormError("choose a photo and a painting")
+    if not 1 <= len(styles) <= MOST_STYLES:
+        raise FormError(f"choose one painting, or up to {MOST_STYLES}")
+    if not isinstance(mask, str) or (mask and not PICTURE.fullmatch(mask)):
+        raise FormError("there is no such mask; paint it again")
+    return {"content": ids[0], "styles": tuple(ids[1:]), "names": names, "mask": mask}, shares
 
 
 def find_offer(values, offers):
@@ -154,8 +161,8 @@ def read_result(data, store, offers):
         offers: the `shop.Offer` by name, one of which may have painted it.
 
     Returns:
-        `{"way", "settings", "content", "styles", "model", "notice"}`: ids of the pictures, None for
-        one not kept; the name of a trained network; what cannot be had again, or nothing.
+        `{"way", "settings", "content", "styles", "mask", "model", "notice"}`: ids of the pictures,
+        None for one not kept; the name of a trained network; what cannot be had again, or nothing.
 
     Raises:
         files.FileError: it carries no record, or one of another program.
@@ -170,6 +177,7 @@ def read_result(data, store, offers):
             del kept[name]
     styles = [each for role, each in roles.items() if role.split()[0] == "style"]
     found = {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
+    found["mask"] = roles.get(records.MASK) or ""
     model, notice = "", ""
     if way == INSTANT:
         try:

@@ -7,6 +7,7 @@ from flask import Blueprint, abort, current_app, jsonify, make_response, render_
 from style_transfer.feedforward.used import USED
 from style_transfer.networks import weights
 from style_transfer.reports import frames, provenance
+from style_transfer.runs import record as records
 from style_transfer.server import forms
 from style_transfer.server.endpoints import ORDER, conditional, list_pictures, studio
 from style_transfer.server.orders import INSTANT, PAINTED, RUNNING, WAITING
@@ -57,7 +58,7 @@ def show_order(identity):
 def show(order):
     """Show the page."""
     settings = order.settings if order else Settings()
-    pictures = list_pictures(order) if order else {"content": None, "styles": []}
+    pictures = list_pictures(order) if order else {"content": None, "styles": [], "mask": ""}
     return render_template(
         "studio.html",
         order=order,
@@ -165,16 +166,14 @@ def list_words(order):
     settings = locate_settings(order)
     if order.way == INSTANT:
         settings = {name: settings[name] for name in USED}
-    record = {
-        "inputs": {role: {"path": str(path)} for role, path in zip(roles, paths)},
-        "settings": settings,
-    }
-    if offer := studio().list_offers().get(order.model):
-        record["settings"] |= {"blend": ()} if offer.thumbnail else {}
-        record["inputs"] = (
-            {"content": record["inputs"]["content"]} if offer.thumbnail else record["inputs"]
-        )
-    python, main, *rest = provenance.list_words(record)
+    inputs = {role: {"path": str(path)} for role, path in zip(roles, paths)}
+    offer = studio().list_offers().get(order.model)
+    if offer and offer.thumbnail:
+        inputs = {"content": inputs["content"]}
+        settings["blend"] = ()
+    if order.mask:
+        inputs[records.MASK] = {"path": str(studio().store.path(order.mask))}
+    python, main, *rest = provenance.list_words({"inputs": inputs, "settings": settings})
     words = [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
     return words + (list_model_words(offer) if offer else [])
 

@@ -190,13 +190,14 @@ class Studio:
         folder = self.store.place(order.id)
         try:
             content, *styles = map(str, map(self.store.picture, (order.content, *order.styles)))
-            init = str(self.store.picture(order.init)) if order.init else None
+            others = {"init": order.init, "content_mask": order.mask}
+            more = {role: str(self.store.picture(each)) for role, each in others.items() if each}
             model = self.find_model(order)
         except LookupError as error:
             self.ledger.change(order.id, state=FAILED, error=str(error))
             return
-        inputs, is_instant = Inputs(content, tuple(styles), init=init), order.way == INSTANT
-        settings = dataclasses.replace(order.settings, init=init or order.settings.init)
+        inputs, is_instant = Inputs(content, tuple(styles), **more), order.way == INSTANT
+        settings = dataclasses.replace(order.settings, init=inputs.init or order.settings.init)
         self.progress[order.id] = Progress(folder, began=time.monotonic())
         self.ledger.change(order.id, state=RUNNING)
         self.worker.send(Assignment(order.id, is_instant, inputs, settings, folder, model))

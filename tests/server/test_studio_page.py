@@ -232,6 +232,52 @@ def test_a_trained_style_needs_no_painting(page, server):
     page.wait_until("start.hidden && init.value == 'instant' && !predict.disabled")
 
 
+def drag(page, selector, *points):
+    """Draw on an element with the mouse, by points in parts of its size."""
+    left, top, width, height = page.evaluate(
+        f"(e => [e.x, e.y, e.width, e.height])"
+        f"(document.querySelector('{selector}').getBoundingClientRect())"
+    )
+    kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
+    for kind, (x, y) in zip(kinds, (*points, points[-1])):
+        place = {"x": left + x * width, "y": top + y * height, "button": "left", "buttons": 1}
+        page.call("Input.dispatchMouseEvent", type=kind, clickCount=1, **place)
+
+
+def test_where_to_paint_is_drawn_on_the_photo(page, server):
+    choose(page, server, **QUICK)
+    page.click("#masked .where")
+    page.middle("#mask canvas")
+    page.evaluate("document.querySelector('#mask-size').value = 30")
+    drag(page, "#mask canvas", (0.1, 0.2), (0.9, 0.2))
+    drag(page, "#mask canvas", (0.9, 0.5), (0.9, 0.9))
+    page.click("[data-mask=undo]")  # of the second stroke
+    page.evaluate("document.querySelector('#mask canvas').focus()")
+    for _ in range(3):
+        page.press("ArrowDown", 40)
+    page.press("ArrowLeft", 37)
+    page.press(" ", 32)
+    page.click("[data-mask=use]")
+    image = "document.querySelector('#masked img')"
+    page.wait_until(f"!mask.open && {image}.naturalWidth > 0 && !predict.disabled")
+    page.reload()
+    page.wait_until(f"{image}.offsetParent && !predict.disabled")  # as all that was chosen
+    identity = predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    words = server.words(identity)
+    mask = Image.open(server.place / words[words.index("--content-mask") + 1]).convert("L")
+    assert mask.size == Image.open(server.place / "photo.png").size
+    points = {(0.5, 0.2): 0, (0.5, 0.55): 255, (0.9, 0.8): 255, (0.35, 0.9): 0, (0.7, 0.95): 255}
+    found = {at: mask.getpixel((int(at[0] * 64), int(at[1] * 48))) for at in points}
+    assert found == points
+    outcome = call(server.place, *words, "-o", "masked")
+    assert outcome.returncode == 0, outcome.stderr
+    first, second = (server.folder(identity) / "result.png", server.place / "masked/result.png")
+    assert first.read_bytes() == second.read_bytes()
+    page.choose_files("#style .drop input", server.place / "photo.png")  # a second style
+    page.wait_until(f"!{image}.offsetParent && document.querySelectorAll('.share').length == 2")
+
+
 def test_a_network_that_is_trained_meanwhile_is_offered(page, server):
     names = "[...model.options].map(e => e.value).join()"
     assert page.evaluate(names) == ",two 1,two 2"
@@ -458,9 +504,16 @@ def test_nothing_is_in_the_way_of_a_screen_reader(page, server, states):
         page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
         for mode in ("dark", "light"):
             page.prefer(mode)
-            found = page.evaluate(
-                "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
-                ".filter(e => ['serious', 'critical'].includes(e.impact))"
-                ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
-            )
-            assert found == [], (address, mode)
+            assert find_violations(page) == [], (address, mode)
+    page.click("#masked .where")
+    page.middle("#mask canvas")
+    assert find_violations(page) == []
+
+
+def find_violations(page):
+    """Return what is serious or critical, by axe-core: rules and places."""
+    return page.evaluate(
+        "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
+        ".filter(e => ['serious', 'critical'].includes(e.impact))"
+        ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
+    )

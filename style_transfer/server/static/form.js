@@ -1,6 +1,7 @@
 // The form: settings in and out, what they will cost, and the order that is given by Predict.
 
 import { readFragment, say, send } from "./http.js";
+import { Mask } from "./mask.js";
 import { Box, offerCamera } from "./pictures.js";
 
 const DELAY = 250; // milliseconds after the last change before the cost is asked for
@@ -31,12 +32,18 @@ export class Form {
     });
     addEventListener("focus", () => this.lookForModels()); // one may have been trained meanwhile
     document.querySelector("#start button").addEventListener("click", () => this.beginAnew());
+    const drawn = new Mask((id) => this.setMask(id));
+    const masked = document.getElementById("masked");
+    masked.querySelector(".where").addEventListener("click", () => drawn.open(this.content.pictures[0], this.names, this.mask));
+    masked.querySelector(".anew").addEventListener("click", () => this.setMask(""));
     document.getElementById("defaults").addEventListener("click", () => this.takeRecipe("none"));
     document.getElementById("result").addEventListener("change", (event) => this.takeResult(event.target.files[0]));
     addEventListener("paste", (event) => this.paste(event));
     for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
     document.addEventListener("drop", (event) => this.drop(event));
     offerCamera(this.content);
+    this.mask = chosen.mask;
+    this.maskedFor = this.maskable;
     this.restore();
     this.change();
   }
@@ -45,18 +52,19 @@ export class Form {
   restore() {
     const draft = sessionStorage.getItem("draft");
     if (location.pathname !== "/" || !draft) return;
-    const { way, settings, content, styles } = JSON.parse(draft);
+    const { way, settings, content, styles, mask } = JSON.parse(draft);
     this.content.fill(content);
     this.style.fill(styles);
     this.settings = settings;
     this.way = way;
+    this.setMask(mask);
   }
 
   keep() {
     if (location.pathname !== "/") return;
     const [content, styles] = [this.content.pictures, this.style.pictures].map((them) => them.filter((each) => each.id));
-    const { way, settings } = this;
-    sessionStorage.setItem("draft", JSON.stringify({ way, settings, content, styles }));
+    const { way, settings, mask } = this;
+    sessionStorage.setItem("draft", JSON.stringify({ way, settings, content, styles, mask }));
   }
 
   get way() {
@@ -91,6 +99,7 @@ export class Form {
       styles: this.style.pictures.map(name),
       settings: this.settings,
       model: this.model?.value ?? "",
+      mask: this.mask,
     };
   }
 
@@ -142,8 +151,34 @@ export class Form {
     this.settings = { init: "instant", scales: "auto" };
   }
 
+  // What the styles are called: of a trained network, one.
+  get names() {
+    return this.isOwn ? [this.model.textContent] : this.style.pictures.map((each) => each.name);
+  }
+
+  // A mask, by its id, or none; it is for this photo and as many styles.
+  setMask(id) {
+    this.mask = id ?? "";
+    this.maskedFor = this.maskable;
+    this.change();
+  }
+
+  get maskable() {
+    return `${this.content.pictures[0]?.id} ${this.names.length}`;
+  }
+
+  showMask() {
+    if (this.mask && this.maskedFor !== this.maskable) this.mask = "";
+    const line = document.getElementById("masked");
+    const image = line.querySelector("img");
+    line.hidden = !this.isReady;
+    image.hidden = line.querySelector(".anew").hidden = !this.mask;
+    if (this.mask) image.src = `/pictures/${this.mask}.jpg`;
+  }
+
   change() {
     this.showStart();
+    this.showMask();
     this.place.dataset.way = this.way;
     this.style.place.classList.toggle("unused", this.isOwn);
     this.predict.disabled = !this.isReady;
@@ -211,7 +246,7 @@ export class Form {
       this.way = found.way;
       if (found.model) await this.lookForModels();
       if (found.way === "instant") this.models.value = found.model;
-      this.change();
+      this.setMask(found.mask);
       this.style.complain(found.notice);
       return true;
     } catch (error) {
@@ -232,6 +267,7 @@ export class Form {
     this.takePictures(found);
     this.way = "painted";
     this.settings = { init: "instant", ...found.settings };
+    this.setMask(found.mask);
     await this.order();
   }
 

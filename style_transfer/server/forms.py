@@ -7,6 +7,7 @@ from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.feedforward.used import USED
 from style_transfer.runs import record as records
+from style_transfer.runs.inputs import Inputs
 from style_transfer.server import shop
 from style_transfer.server.orders import INSTANT, PICTURE, WAYS
 from style_transfer.settings import FIELDS, STARTS, Settings
@@ -166,27 +167,39 @@ def read_result(data, store, offers):
 
     Raises:
         files.FileError: it carries no record, or one of another program.
+        FormError: it was made by a command that does not paint a photo.
     """
     record, settings = records.read_bytes("that picture", data)
     way = INSTANT if record.get("command") == "apply" else WAYS[1]
-    inputs = record["inputs"].items()
-    roles = {role: store.identify(each["sha256"]) for role, each in inputs}
-    kept = describe_settings(settings) | ({"init": roles["init"]} if roles.get("init") else {})
+    kept = describe_settings(settings)
+    try:
+        inputs = Inputs.from_items(record["inputs"])
+    except ValueError:
+        raise FormError(f"that picture is no painting, but made by {record['command']}") from None
+    found = inputs.map(lambda each: store.identify(each["sha256"]))
+    kept["init"] = found.init or kept["init"]
     for name in NAMED:
         if not is_named(name, kept[name]):
             del kept[name]
-    styles = [each for role, each in roles.items() if role.split()[0] == "style"]
-    found = {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
-    found["mask"] = roles.get(records.MASK) or ""
     model, notice = "", ""
+    if inputs.style_masks:
+        notice = "It had masks of its paintings: only the command line takes those."
     if way == INSTANT:
-        try:
-            model = shop.recognize(offers, record, settings.blend)
-        except LookupError as error:
-            notice = error.args[0]
-        if model and settings.strength == AUTO:
-            kept["strength"] = OWN_STRENGTH
-    return found | {"model": model, "notice": notice}
+        model, missing = find_model(record, settings, offers)
+        notice = missing or notice
+    if model and settings.strength == AUTO:
+        kept["strength"] = OWN_STRENGTH
+    pictures = {"content": found.content, "styles": list(found.styles)}
+    pictures["mask"] = found.content_mask or ""
+    return {"way": way, "settings": kept, "model": model, "notice": notice} | pictures
+
+
+def find_model(record, settings, offers):
+    """Return (name of the trained network that painted a picture, what to say where it is gone)."""
+    try:
+        return shop.recognize(offers, record, settings.blend), ""
+    except LookupError as error:
+        return "", error.args[0]
 
 
 def to_json(value):

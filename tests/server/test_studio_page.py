@@ -1,23 +1,19 @@
 """The page in a browser, as a person uses it: choose, Predict, watch, stop, compare, come back."""
 
-import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-import standin
+from browsing import SHOWN, STATE, UNDER_WAY, Place, choose, drag, enter, find_violations, predict
 from conftest import call, paint
 from PIL import Image
-from served import LONG, QUICK, Server, make_pictures
+from served import LONG, QUICK
 
 from style_transfer.feedforward import style_file
 from style_transfer.server import assets
 
-STATE = "document.querySelector('#easel').dataset.state"
-SHOWN = "document.querySelector('#shown')"
 EPOCH = "Number(document.querySelector('#phase')?.textContent.match(/[0-9]+/))"
 #: Note, in each frame, where on the page the two buttons are while they are there.
 PLACES = """window.places = {stop: [], resume: []}; (function look() {
@@ -28,27 +24,6 @@ PLACES = """window.places = {stop: [], resume: []}; (function look() {
   }
   requestAnimationFrame(look);
 })()"""
-UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
-
-
-class Place:
-    """Starts servers in one folder, which all end with it."""
-
-    def __init__(self, folder):
-        self.folder, self.processes = make_pictures(folder), []
-
-    def begin(self, folder, *arguments, program):
-        pipe = subprocess.PIPE
-        command = [*program, *arguments]
-        # The page looks about once a second, and each epoch should be there as long.
-        streams = {"stdout": pipe, "stderr": pipe, "text": True}
-        env = os.environ | {standin.SECONDS: "0.025"}
-        process = subprocess.Popen(command, cwd=folder, env=env, **streams)
-        self.processes.append(process)
-        return process
-
-    def serve(self, *arguments):
-        return Server(self.begin, self.folder, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -79,34 +54,6 @@ def page(browser, server):
     browser.requested.clear()
     browser.complaints.clear()
     return browser
-
-
-def enter(page, server):
-    """Open the address that was printed."""
-    page.visit(server.address)
-    page.wait_until("location.pathname == '/' && document.readyState == 'complete'")
-
-
-def choose(page, server, way="painted", **settings):
-    """Choose the two pictures, the way and settings."""
-    for role, name in (("content", "photo.png"), ("style", "painting.png")):
-        page.choose_files(f"#{role} .drop input", server.place / name)
-    page.evaluate(f"document.querySelector('[name=way][value={way}]').click()")
-    page.evaluate(
-        f"Object.entries({json.dumps(settings)}).forEach(([name, value]) => {{"
-        "const control = document.getElementById(name);"
-        "if (control.tagName == 'SELECT' && ![...control.options].some(e => e.value == value))"
-        " control.add(new Option(value, value)); control.value = value;"
-        "control.dispatchEvent(new Event('input', {bubbles: true})); })"
-    )
-    page.wait_until("!document.getElementById('predict').disabled")
-
-
-def predict(page):
-    """Press the button; return the id of the order on the easel."""
-    page.click("#predict")
-    page.wait_until("location.pathname.startsWith('/jobs/')")
-    return page.evaluate("location.pathname").rpartition("/")[2]
 
 
 def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
@@ -230,18 +177,6 @@ def test_a_trained_style_needs_no_painting(page, server):
     page.wait_until(f"{line}.offsetParent && {line}.src.endsWith('/pictures/{start}.jpg')")
     page.choose_files("#content .drop input", server.place / "painting.png")  # another photo
     page.wait_until("start.hidden && init.value == 'instant' && !predict.disabled")
-
-
-def drag(page, selector, *points):
-    """Draw on an element with the mouse, by points in parts of its size."""
-    left, top, width, height = page.evaluate(
-        f"(e => [e.x, e.y, e.width, e.height])"
-        f"(document.querySelector('{selector}').getBoundingClientRect())"
-    )
-    kinds = ["mousePressed", *["mouseMoved"] * (len(points) - 1), "mouseReleased"]
-    for kind, (x, y) in zip(kinds, (*points, points[-1])):
-        place = {"x": left + x * width, "y": top + y * height, "button": "left", "buttons": 1}
-        page.call("Input.dispatchMouseEvent", type=kind, clickCount=1, **place)
 
 
 def test_where_to_paint_is_drawn_on_the_photo(page, server):
@@ -508,12 +443,3 @@ def test_nothing_is_in_the_way_of_a_screen_reader(page, server, states):
     page.click("#masked .where")
     page.middle("#mask canvas")
     assert find_violations(page) == []
-
-
-def find_violations(page):
-    """Return what is serious or critical, by axe-core: rules and places."""
-    return page.evaluate(
-        "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
-        ".filter(e => ['serious', 'critical'].includes(e.impact))"
-        ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
-    )

@@ -44,10 +44,12 @@ export class Mask {
     this.place = [this.canvas.width / 2, this.canvas.height / 2];
     this.showPalette();
     say(this.trouble, "");
-    if (id) this.done.push({ image: await load(`/pictures/${id}.jpg`) });
+    const before = id && (await load(`/pictures/${id}.jpg`).catch(() => null));
+    if (before) this.done.push({ image: before });
     this.redraw();
     this.dialog.showModal();
     this.moveCursor(0, 0);
+    if (id && !before) say(this.trouble, "The mask that there was cannot be read: draw it anew.");
   }
 
   showPalette() {

@@ -121,9 +121,11 @@ export class Form {
     const found = await readFragment("/models").catch(() => null); // the next look tries again
     if (!found) return;
     const { value } = this.models;
-    this.models.replaceChildren(...document.adoptNode(found).querySelector("select").children);
-    this.models.value = value;
-    this.models.parentElement.hidden = found.hidden;
+    const [fresh, known] = [found.querySelector("select"), this.models];
+    if (fresh.textContent === known.textContent) return; // lest the list closes that is just open
+    known.replaceChildren(...document.adoptNode(fresh).children);
+    known.value = value;
+    known.parentElement.hidden = found.hidden;
     if (this.models.value === value) return;
     this.models.value = ""; // it is no longer there
     this.change();

@@ -3,7 +3,7 @@
 import { clock } from "./form.js";
 import { readFragment, say, send } from "./http.js";
 
-const BETWEEN = 700; // milliseconds from one look to the next
+const BETWEEN = { instant: 250, painted: 700 }; // milliseconds from one look to the next
 const STOPPING = "Stopping after this step …";
 
 export class Easel {
@@ -117,7 +117,7 @@ export class Easel {
     if (!this.isAlive || document.hidden) return;
     this.look().finally(() => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.follow(), BETWEEN);
+      this.timer = setTimeout(() => this.follow(), BETWEEN[this.section.dataset.way]);
     });
   }
 

@@ -21,9 +21,9 @@ const shelf = new Shelf(
 
 // Put a new order on the easel; its address is that of the page from now on.
 async function show({ id, title }) {
+  await easel.show(id);
   history.pushState(null, "", `/jobs/${id}`);
   document.title = `${title} · Style transfer`;
-  await easel.show(id);
   shelf.look();
   scrollTo({ top: 0, behavior: "smooth" });
 }

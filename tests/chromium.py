@@ -158,6 +158,12 @@ class Chromium:
             "addEventListener('load', () => done(true)))"
         )
 
+    def reload(self):
+        """Load the page anew, and wait until it is another one than before."""
+        self.evaluate("window.isBefore = true")
+        self.call("Page.reload")
+        self.wait_until("!window.isBefore && document.readyState == 'complete'")
+
     def evaluate(self, expression):
         """Return the value of a JavaScript expression; a promise is waited for."""
         outcome = self.call(

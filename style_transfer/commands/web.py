@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import secrets
 import signal
@@ -160,7 +161,7 @@ def serve(folder, listener, hosts, quota, *, models, shows):
 
     port = listener.getsockname()[1]
     token = security.read_token(folder / ".token")
-    studio = Studio(Store(folder), work, shop.list_offers(models))
+    studio = Studio(Store(folder), work, shop.Shop(models).offers)
     app = application.create(
         studio,
         token=token,
@@ -179,6 +180,7 @@ def serve(folder, listener, hosts, quota, *, models, shows):
         ident=None,
     )
     signal.signal(signal.SIGTERM, end)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests may wait for a moment
     studio.start()
     try:
         announce(folder, hosts, port, token, shows=shows)

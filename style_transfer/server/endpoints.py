@@ -9,12 +9,13 @@ import io
 from flask import Blueprint, Response, abort, current_app, jsonify, request, send_file
 from PIL import Image
 
+from style_transfer import files
 from style_transfer.reports import frames
 from style_transfer.runs.inputs import Inputs
 from style_transfer.server import estimates, forms, security, store
 from style_transfer.server.forms import FormError
-from style_transfer.server.ledger import QuotaError
-from style_transfer.server.orders import RUNNING, WAITING
+from style_transfer.server.ledger import QueueError, QuotaError
+from style_transfer.server.orders import FINISHED, INSTANT, PICTURE, RUNNING, WAITING
 from style_transfer.server.progress import draw_curve, read_rows
 
 SMALL_BODY = 2**18  # bytes of JSON that is no picture
@@ -95,11 +96,23 @@ def picture(identity):
 @blueprint.post("/pictures/settings")
 def read_settings():
     """Return the settings that a result carries, and which of its pictures are still kept."""
-    found = forms.read_result(request.get_data(), studio().store)
+    found = forms.read_result(request.get_data(), studio().store, studio().list_offers())
     shares = found["settings"].pop("blend") or [1.0] * len(found["styles"])
     styles = [describe_picture(each, share) for each, share in zip(found["styles"], shares) if each]
     content = found["content"] and describe_picture(found["content"])
     return jsonify(found | {"content": content, "styles": styles})
+
+
+def list_pictures(order):
+    """Return what the form knows of an order's pictures; None for a photo that is gone."""
+    kept, blend = studio().store, order.settings.blend
+    shares = blend if len(blend) == len(order.styles) > 1 else (1.0,) * len(order.styles)
+    styles = [
+        describe_picture(each, share) for each, share in zip(order.styles, shares) if kept.has(each)
+    ]
+    content = describe_picture(order.content) if kept.has(order.content) else None
+    mask = order.mask if order.mask and kept.has(order.mask) else ""
+    return {"content": content, "styles": styles, "mask": mask}
 
 
 def describe_picture(identity, share=1.0):
@@ -125,7 +138,7 @@ def estimate():
 
 def read_order():
     """Return what `Studio.submit` takes, of the request."""
-    return forms.read_order(read_json(), studio().offers, keep_thumbnail)
+    return forms.read_order(read_json(), studio().list_offers(), keep_thumbnail)
 
 
 def keep_thumbnail(offer):
@@ -137,9 +150,14 @@ def keep_thumbnail(offer):
 def find_estimate(values):
     """Return the `Estimate` of an order that is about to be given."""
     kept = studio().store
-    sizes = Inputs(kept.size(values["content"]), tuple(map(kept.size, values["styles"])))
-    finished = studio().ledger.finished()
     settings = values["settings"]
+    others = {"init": settings.init, "content_mask": values["mask"]}
+    more = {role: kept.size(each) for role, each in others.items() if PICTURE.fullmatch(each)}
+    content, styles = kept.size(values["content"]), tuple(map(kept.size, values["styles"]))
+    if more.get("content_mask", content) != content:
+        raise FormError("the mask has not the size of the photo; paint it again")
+    sizes = Inputs(content, styles, **more)
+    finished = studio().ledger.finished()
     if values["model"]:  # the shares are of what the network knows
         settings = dataclasses.replace(settings, blend=())
     return estimates.estimate(values["way"], sizes, settings, finished, kept)
@@ -172,7 +190,23 @@ def list_orders():
 @blueprint.get(f"{ORDER}.json")
 def show_order(identity):
     """Say where an order stands."""
-    return conditional(jsonify(describe(studio().ledger.get(identity), with_curve=True)))
+    order, stood = studio().ledger.get(identity), studio().progress.get(identity)
+    if not stood:
+        return conditional(jsonify(describe(order, with_curve=True)))
+    # Asked for again and again by each page that is open: written once for each event.
+    state = order, stood.heard, identity in studio().stopping
+    if stood.told is None or stood.told[0] != state:
+        stood.told = state, *write_json(describe(order, with_curve=True))
+    _, data, fingerprint = stood.told
+    response = Response(data, mimetype="application/json")
+    response.set_etag(fingerprint)
+    return response.make_conditional(request)
+
+
+def write_json(values):
+    """Return (bytes, fingerprint) of values as JSON."""
+    data = current_app.json.dumps(values).encode()
+    return data, files.sha256(data)[:16]
 
 
 def describe(order, *, with_curve=False):
@@ -180,6 +214,7 @@ def describe(order, *, with_curve=False):
     place = studio().ledger.place_of(order)
     facts = {name: getattr(order, name) for name in ("id", "title", "way", "state", "error")}
     stood = studio().progress.get(order.id)
+    facts |= {"paused": studio().is_paused} if place else {}
     facts |= {"place": place, "stopping": order.id in studio().stopping}
     facts |= {"frame": studio().store.last_epoch(order)}
     if not stood:
@@ -200,6 +235,25 @@ def conditional(response):
     """Let a browser that has an answer already keep it."""
     response.add_etag()
     return response.make_conditional(request)
+
+
+@blueprint.post(f"{ORDER}/start")
+def start_from(identity):
+    """Say from what a painting goes on that is to begin with an order of one pass.
+
+    What a trained network made is kept among the pictures; the other network's is made anew by the
+    painting itself.
+    """
+    order, kept = studio().ledger.get(identity), studio().store
+    if order.way != INSTANT or order.state != FINISHED:
+        raise QueueError("that picture is no finished one of one pass")
+    for each in order.pictures:
+        kept.picture(each)
+    settings = {}
+    if order.model:
+        start = kept.keep(order.title, kept.result(order).read_bytes())
+        settings = {"init": start.id} | forms.GOES_ON
+    return jsonify(list_pictures(order) | {"settings": settings})
 
 
 @blueprint.post(f"{ORDER}/<any(stop, resume, move):action>")

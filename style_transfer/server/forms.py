@@ -7,6 +7,8 @@ from style_transfer import files
 from style_transfer.errors import SettingsError
 from style_transfer.feedforward.used import USED
 from style_transfer.runs import record as records
+from style_transfer.runs.inputs import Inputs
+from style_transfer.server import shop
 from style_transfer.server.orders import INSTANT, PICTURE, WAYS
 from style_transfer.settings import FIELDS, STARTS, Settings
 
@@ -15,7 +17,10 @@ NAMED = {"init": STARTS, "weights": ("auto", "compact", "imagenet")}
 MOST_STYLES = 8
 LONGEST_NAME = 80
 SIDES = (64, 4096)  # of what is painted
+#: Settings, beside `init`, of what goes on from a picture that has the style already.
+GOES_ON = {"warmup": 0, "scales": "1"}
 AUTO, STRENGTH, STRENGTHS = "auto", "0.7", {"google": "1"}  # what it stands for, by transform
+OWN_STRENGTH = "1"  # what it stands for where a trained network paints
 
 
 class FormError(ValueError):
@@ -27,40 +32,47 @@ def read_order(values, offers, keep):
 
     Args:
         values: `{"way", "content": {"id", "name"}, "styles": [{"id", "name", "share"}],
-            "settings": {name: value}, "model": name}`.
+            "settings": {name: value}, "model": name, "mask": id}`; the last two may be missing.
         offers: the `shop.Offer` that a model may be, by name.
         keep: function from the bytes of a picture to what `styles` has of it.
 
     Raises:
         FormError: it holds something else.
     """
-    offer = find_offer(values, offers)
-    try:
-        way, content, styles = values["way"], values["content"], values["styles"]
-        if offer and offer.thumbnail:  # which stands for the painting
-            styles = [keep(offer)]
-        given = values.get("settings", {})
-        pictures = [content, *styles]
-        ids = [each["id"] for each in pictures]
-        names = tuple(clean(each.get("name", "")) for each in pictures)
-        shares = tuple(float(each.get("share", 1)) for each in styles)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise FormError("choose a photo and a painting") from None
-    if way not in WAYS or not all(
-        isinstance(each, str) and PICTURE.fullmatch(each) for each in ids
-    ):
-        raise FormError("choose a photo and a painting")
-    if not 1 <= len(styles) <= MOST_STYLES:
-        raise FormError(f"choose one painting, or up to {MOST_STYLES}")
-    if len(styles) > 1:
+    offer, way = find_offer(values, offers), values.get("way")
+    if way not in WAYS:
+        raise FormError("choose instant or painted")
+    pair, shares = read_pictures(values, offer, keep)
+    given = values.get("settings", {})
+    if len(shares) > 1 and isinstance(given, dict):
         given = given | {"blend": shares}
     settings = read_settings(given, way)
     if settings.blend and not any(settings.blend):
         raise FormError("all shares of the paintings are 0; give one of them more")
     if offer:
         settings = fit_offer(settings, offer)
-    pair = {"content": ids[0], "styles": tuple(ids[1:]), "names": names}
     return {"way": way, "settings": settings, "model": values["model"] if offer else "", **pair}
+
+
+def read_pictures(values, offer, keep):
+    """Return what an `orders.Order` has of its pictures, and the shares of the styles."""
+    try:
+        content, styles, mask = values["content"], values["styles"], values.get("mask") or ""
+        if offer and offer.thumbnail:  # which stands for the painting
+            styles = [keep(offer)]
+        pictures = [content, *styles]
+        ids = [each["id"] for each in pictures]
+        names = tuple(clean(each.get("name", "")) for each in pictures)
+        shares = tuple(float(each.get("share", 1)) for each in styles)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FormError("choose a photo and a painting") from None
+    if not all(isinstance(each, str) and PICTURE.fullmatch(each) for each in ids):
+        raise FormError("choose a photo and a painting")
+    if not 1 <= len(styles) <= MOST_STYLES:
+        raise FormError(f"choose one painting, or up to {MOST_STYLES}")
+    if not isinstance(mask, str) or (mask and not PICTURE.fullmatch(mask)):
+        raise FormError("there is no such mask; paint it again")
+    return {"content": ids[0], "styles": tuple(ids[1:]), "names": names, "mask": mask}, shares
 
 
 def find_offer(values, offers):
@@ -77,7 +89,8 @@ def fit_offer(settings, offer):
     The strength is what the slider shows: left to a network, it would be another one.
     """
     if settings.strength == AUTO:
-        settings = dataclasses.replace(settings, strength=STRENGTH)
+        shown = STRENGTHS.get(settings.transform, STRENGTH)
+        settings = dataclasses.replace(settings, strength=shown)
     if offer.index is None:
         return settings
     if settings.preserve_color not in ("none", "luminance"):
@@ -106,7 +119,7 @@ def read_settings(given, way):
 
 def read_setting(name, value):
     """Give a value of JSON the type of a setting."""
-    if name in NAMED and value not in NAMED[name]:
+    if name in NAMED and not is_named(name, value):
         raise FormError(f"{name}: on the page, one of {', '.join(NAMED[name])}")
     if name == "size" and (type(value) is not int or not SIDES[0] <= value <= SIDES[1]):
         raise FormError(f"size: choose from {SIDES[0]} to {SIDES[1]} pixels")
@@ -114,6 +127,12 @@ def read_setting(name, value):
     if isinstance(FIELDS[name].default, tuple) and is_list(value):
         return tuple(to_kind(kind, each) for each in value)
     return to_kind(kind, value)
+
+
+def is_named(name, value):
+    """Tell whether a value of a setting that may be a path is none: a picture goes by its id."""
+    is_picture = name == "init" and isinstance(value, str) and PICTURE.fullmatch(value)
+    return is_picture or value in NAMED[name]
 
 
 def to_kind(kind, value):
@@ -134,28 +153,53 @@ def clean(name):
     return text.rpartition(".")[0] or text or "picture"
 
 
-def read_result(data, store):
+def read_result(data, store, offers):
     """Return what a `result.png` says of itself, for the form: no path of it is ever opened.
 
     Args:
         data: the bytes of the file.
         store: the `Store` that may still have its pictures.
+        offers: the `shop.Offer` by name, one of which may have painted it.
 
     Returns:
-        `{"way", "settings", "content", "styles"}`: ids of the pictures, None for one not kept.
+        `{"way", "settings", "content", "styles", "mask", "model", "notice"}`: ids of the pictures,
+        None for one not kept; the name of a trained network; what cannot be had again, or nothing.
 
     Raises:
         files.FileError: it carries no record, or one of another program.
+        FormError: it was made by a command that does not paint a photo.
     """
     record, settings = records.read_bytes("that picture", data)
     way = INSTANT if record.get("command") == "apply" else WAYS[1]
     kept = describe_settings(settings)
-    for name, allowed in NAMED.items():
-        if kept[name] not in allowed:
+    try:
+        inputs = Inputs.from_items(record["inputs"])
+    except ValueError:
+        raise FormError(f"that picture is no painting, but made by {record['command']}") from None
+    found = inputs.map(lambda each: store.identify(each["sha256"]))
+    kept["init"] = found.init or kept["init"]
+    for name in NAMED:
+        if not is_named(name, kept[name]):
             del kept[name]
-    roles = {role: store.identify(each["sha256"]) for role, each in record["inputs"].items()}
-    styles = [each for role, each in roles.items() if role.split()[0] == "style"]
-    return {"way": way, "settings": kept, "content": roles["content"], "styles": styles}
+    model, notice = "", ""
+    if inputs.style_masks:
+        notice = "It had masks of its paintings: only the command line takes those."
+    if way == INSTANT:
+        model, missing = find_model(record, settings, offers)
+        notice = missing or notice
+    if model and settings.strength == AUTO:
+        kept["strength"] = OWN_STRENGTH
+    pictures = {"content": found.content, "styles": list(found.styles)}
+    pictures["mask"] = found.content_mask or ""
+    return {"way": way, "settings": kept, "model": model, "notice": notice} | pictures
+
+
+def find_model(record, settings, offers):
+    """Return (name of the trained network that painted a picture, what to say where it is gone)."""
+    try:
+        return shop.recognize(offers, record, settings.blend), ""
+    except LookupError as error:
+        return "", error.args[0]
 
 
 def to_json(value):

@@ -44,6 +44,7 @@ class Order:
         notices: what the user should know, a line each.
         seconds: that it took, over all sessions; None: not known yet.
         model: name of the `shop.Offer` that paints; or nothing.
+        mask: of the regions of the photo, as of `PICTURE`; or nothing.
     """
 
     id: str
@@ -59,11 +60,22 @@ class Order:
     notices: tuple[str, ...] = field(default=())
     seconds: float | None = None
     model: str = ""
+    mask: str = ""
 
     @property
     def title(self):
         """What people call it."""
         return f"{self.names[0]} in the style of {' and '.join(self.names[1:])}"
+
+    @property
+    def init(self):
+        """The picture that it starts from, as of `PICTURE`; nothing for what is no picture."""
+        return self.settings.init if PICTURE.fullmatch(self.settings.init) else ""
+
+    @property
+    def pictures(self):
+        """All pictures that it needs."""
+        return (self.content, *self.styles, *filter(None, (self.init, self.mask)))
 
     @property
     def has_ended(self):
@@ -96,11 +108,11 @@ def parse(values, identity):
         if name in FIELDS
     }
     order = Order(**values | lists | {"settings": Settings(**settings)})
-    pictures = (order.content, *order.styles)
+    pictures = order.pictures
     if order.id != identity or order.way not in WAYS or order.state not in STATES:
         raise ValueError("it is no job of this folder")
     if not all(PICTURE.fullmatch(each) for each in pictures) or not order.styles:
         raise ValueError("it names no pictures")
-    if len(order.names) != len(pictures):
+    if len(order.names) != 1 + len(order.styles):
         raise SettingsError("its pictures have no names")
     return order

@@ -7,8 +7,9 @@ from flask import Blueprint, abort, current_app, jsonify, make_response, render_
 from style_transfer.feedforward.used import USED
 from style_transfer.networks import weights
 from style_transfer.reports import frames, provenance
+from style_transfer.runs import record as records
 from style_transfer.server import forms
-from style_transfer.server.endpoints import ORDER, conditional, describe_picture, studio
+from style_transfer.server.endpoints import ORDER, conditional, list_pictures, studio
 from style_transfer.server.orders import INSTANT, PAINTED, RUNNING, WAITING
 from style_transfer.settings import FIELDS, VERSION, Settings
 
@@ -57,7 +58,7 @@ def show_order(identity):
 def show(order):
     """Show the page."""
     settings = order.settings if order else Settings()
-    pictures = list_pictures(order) if order else {"content": None, "styles": []}
+    pictures = list_pictures(order) if order else {"content": None, "styles": [], "mask": ""}
     return render_template(
         "studio.html",
         order=order,
@@ -71,11 +72,10 @@ def show(order):
         named=forms.NAMED,
         sizes=sorted({*SIZES, settings.size}),
         samples=current_app.extensions["samples"],
-        offers=studio().offers,
+        offers=studio().list_offers(),
         model=order.model if order else "",
         recipes=sorted(current_app.extensions["recipes"]("compact")),
-        **on_easel(order),
-        **on_shelf(order and order.id),
+        **on_easel(order) | on_shelf(order and order.id),
     )
 
 
@@ -93,6 +93,12 @@ def shelf():
     return conditional(make_response(render_template("shelf.html", **on_shelf(current))))
 
 
+@blueprint.get("/models")
+def models():
+    """Send the choice of trained networks."""
+    return render_template("models.html", offers=studio().list_offers(), model="")
+
+
 @blueprint.get("/recipes/<name>")
 def recipe(name):
     """Send the settings of a recipe for the network that is to paint; of `none`, the defaults."""
@@ -106,17 +112,6 @@ def recipe(name):
     return jsonify({each: forms.to_json(value) for each, value in values.items()})
 
 
-def list_pictures(order):
-    """Return what the form knows of an order's pictures; None for a photo that is gone."""
-    shares = order.settings.blend or (1.0,) * len(order.styles)
-    kept = studio().store
-    styles = [
-        describe_picture(each, share) for each, share in zip(order.styles, shares) if kept.has(each)
-    ]
-    content = describe_picture(order.content) if kept.has(order.content) else None
-    return {"content": content, "styles": styles}
-
-
 def on_easel(order):
     """Return what the easel shows of an order besides itself."""
     if order is None:
@@ -126,6 +121,7 @@ def on_easel(order):
     return {
         "place": studio().ledger.place_of(order),
         "is_ready": studio().is_ready,
+        "is_paused": studio().is_paused,
         "epochs": [frames.epoch_of(each) for each in taken],
         "size": size,
         "extent": size or find_extent(order.content),
@@ -134,7 +130,7 @@ def on_easel(order):
         "command": list_words(order),
         "changed": [
             provenance.explain(name, value)
-            for name, value in forms.list_settings(order.settings).items()
+            for name, value in locate_settings(order).items()
             if provenance.is_changed(name, value)
         ],
     }
@@ -157,23 +153,27 @@ def find_extent(identity):
     return studio().store.size(identity) if studio().store.has(identity) else (3, 2)
 
 
+def locate_settings(order):
+    """Return the settings of an order by name, as the command line takes them."""
+    settings = forms.list_settings(order.settings)
+    return settings | ({"init": str(studio().store.path(order.init))} if order.init else {})
+
+
 def list_words(order):
     """List the words, quoted, of the command that makes the picture of an order again."""
     roles = ["content", "style", *(f"style {number}" for number in range(2, len(order.names)))]
     paths = [studio().store.path(each) for each in (order.content, *order.styles)]
-    settings = forms.list_settings(order.settings)
+    settings = locate_settings(order)
     if order.way == INSTANT:
         settings = {name: settings[name] for name in USED}
-    record = {
-        "inputs": {role: {"path": str(path)} for role, path in zip(roles, paths)},
-        "settings": settings,
-    }
-    if offer := studio().offers.get(order.model):
-        record["settings"] |= {"blend": ()} if offer.thumbnail else {}
-        record["inputs"] = (
-            {"content": record["inputs"]["content"]} if offer.thumbnail else record["inputs"]
-        )
-    python, main, *rest = provenance.list_words(record)
+    inputs = {role: {"path": str(path)} for role, path in zip(roles, paths)}
+    offer = studio().list_offers().get(order.model)
+    if offer and offer.thumbnail:
+        inputs = {"content": inputs["content"]}
+        settings["blend"] = ()
+    if order.mask:
+        inputs[records.MASK] = {"path": str(studio().store.path(order.mask))}
+    python, main, *rest = provenance.list_words({"inputs": inputs, "settings": settings})
     words = [python, main, *(["apply"] if order.way == INSTANT else []), *rest]
     return words + (list_model_words(offer) if offer else [])
 

@@ -29,6 +29,8 @@ class Progress:
         terms: names of the losses.
         rows: a list of a number for each term and the total, for each step.
         began: when it was handed to the worker, by `time.monotonic`.
+        heard: how many events it took.
+        told: what a page was told last: what that depends on, the answer, its fingerprint; or None.
     """
 
     folder: object
@@ -42,21 +44,28 @@ class Progress:
     terms: tuple = ()
     rows: list = field(default_factory=list)
     began: float = 0.0
+    heard: int = 0
+    told: tuple | None = None
+
+    def take(self, event):
+        """Take in an event of the worker; what is not shown is passed over."""
+        self.note(event)
+        self.heard += 1
 
     @functools.singledispatchmethod
-    def take(self, _event):
-        """Take in an event of the worker; what is not shown is passed over."""
+    def note(self, _event):
+        """Change by an event."""
 
-    @take.register
+    @note.register
     def _(self, _event: events.Loading):
         self.phase = "TensorFlow is being loaded"
 
-    @take.register
+    @note.register
     def _(self, event: Downloading):
         size = f" of {event.total / 1e6:.0f}" if event.total else ""
         self.phase = f"downloading the weights: {event.done / 1e6:.0f}{size} MB"
 
-    @take.register
+    @note.register
     def _(self, planned: events.Planned):
         self.phase = PAINTING
         self.terms, self.seconds_left = planned.terms, planned.seconds
@@ -67,14 +76,14 @@ class Progress:
         if planned.steps_done:
             self.rows = read_rows(self.folder)[: planned.steps_done + 1]
 
-    @take.register
+    @note.register
     def _(self, iterate: events.Iterate):
         self.epoch, self.step = iterate.epoch, iterate.step
         self.seconds_left = iterate.seconds_left
         self.pace = iterate.seconds_per_step or self.pace
         self.rows += np.column_stack([iterate.losses, iterate.totals]).tolist()
 
-    @take.register
+    @note.register
     def _(self, _event: events.Saving):
         self.phase, self.seconds_left = SAVING, None
 

@@ -199,7 +199,7 @@ class Store:
 
     def forget_pictures(self, every):
         """Remove pictures that no order names and nobody has chosen for a week."""
-        named = {each for order in every for each in (order.content, *order.styles)}
+        named = {each for order in every for each in order.pictures}
         for path in self.pictures.iterdir():
             if path.stem not in named and time.time() - path.stat().st_mtime > FORGOTTEN:
                 path.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ class Studio:
     Args:
         store: a `store.Store`.
         target: of the `Worker`.
-        offers: `shop.Offer` by name.
+        list_offers: function that returns `shop.Offer` by name, see `shop.Shop`.
 
     Attributes:
         ledger: the `Ledger`.
@@ -39,8 +39,8 @@ class Studio:
         stopping: (deadline, state to be) of those that are to end, by id.
     """
 
-    def __init__(self, store, target, offers=None):
-        self.store, self.target, self.offers = store, target, offers or {}
+    def __init__(self, store, target, list_offers=dict):
+        self.store, self.target, self.list_offers = store, target, list_offers
         self.ledger = Ledger(store)
         self.lock = self.ledger.lock
         self.progress, self.stopping, self.deaths = {}, {}, {}
@@ -164,22 +164,26 @@ class Studio:
         folder = self.store.place(order.id)
         try:
             content, *styles = map(str, map(self.store.picture, (order.content, *order.styles)))
+            others = {"init": order.init, "content_mask": order.mask}
+            more = {role: str(self.store.picture(each)) for role, each in others.items() if each}
             model = self.find_model(order)
         except LookupError as error:
             self.ledger.change(order.id, state=FAILED, error=str(error))
             return
-        inputs, is_instant = Inputs(content, tuple(styles)), order.way == INSTANT
+        inputs, is_instant = Inputs(content, tuple(styles), **more), order.way == INSTANT
+        settings = dataclasses.replace(order.settings, init=inputs.init or order.settings.init)
         self.progress[order.id] = Progress(folder, began=time.monotonic())
         self.ledger.change(order.id, state=RUNNING)
-        self.worker.send(Assignment(order.id, is_instant, inputs, order.settings, folder, model))
+        self.worker.send(Assignment(order.id, is_instant, inputs, settings, folder, model))
 
     def find_model(self, order):
         """Return the path of the trained network that paints an order, or None."""
         if not order.model:
             return None
-        if order.model not in self.offers:
+        offers = self.list_offers()
+        if order.model not in offers:
             raise LookupError("that trained network is no longer there; choose another one")
-        return str(self.offers[order.model].path)
+        return str(offers[order.model].path)
 
     def listen(self):
         """Take in an event of the worker, or its death."""

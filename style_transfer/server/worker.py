@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from style_transfer import files
 from style_transfer.batches import desk
 from style_transfer.feedforward import apply, models
 from style_transfer.optimization import job as jobs
@@ -69,7 +70,7 @@ class Workshop:
         try:
             yield from way(assignment)
         except jobs.FAILURES as error:
-            yield JobFailed(assignment.id, str(error))
+            yield JobFailed(assignment.id, explain(error))
 
     def paint_instantly(self, assignment):
         """Paint in one pass."""
@@ -101,3 +102,10 @@ def serve(connection):
     workshop = Workshop(own)
     while True:
         workshop.paint(own.take())
+
+
+def explain(error):
+    """Say in a line why a painting failed; where the disk is full, what to do, and no path."""
+    if isinstance(error, OSError) and error.errno in files.FULL:
+        return f"{error.strerror}: free some space, then try again; what is painted is kept"
+    return str(error)

@@ -298,6 +298,17 @@ def test_a_dropped_result_of_nonsense_is_refused(site, tmp_path, settings):
     assert str(tmp_path) not in answer.text and "/tmp/" not in answer.text
 
 
+def test_a_dropped_picture_of_another_command_is_said_to_be_one(site, tmp_path):
+    inputs = {"content": {"path": "a.png", "sha256": "0" * 64}}
+    make_result(tmp_path / "dream.png", inputs=inputs, command="dream", choices={})
+    answer = send_result(site, tmp_path / "dream.png")
+    assert answer.status_code == 400 and "made by dream" in answer.json["error"]
+    inputs |= dict.fromkeys(("style", "content mask", "style mask"), inputs["content"])
+    make_result(tmp_path / "masks.png", inputs=inputs)
+    answer = send_result(site, tmp_path / "masks.png")
+    assert answer.json["styles"] == [] and "masks of its paintings" in answer.json["notice"]
+
+
 def test_a_picture_without_a_record_has_no_settings(site, content):
     answer = send_result(site, content)
     assert answer.status_code == 400 and "record of settings" in answer.json["error"]

@@ -248,6 +248,7 @@ def test_a_disk_that_is_full_while_it_paints_is_said_and_nothing_is_lost(begin, 
     identity = limited.order(**QUICK)
     order = limited.wait_until_ended(identity)
     assert order["state"] == "failed" and "bytes needed" in order["error"]
+    assert "free some space" in order["error"] and "checkpoint" not in order["error"]
     assert limited.ask("GET", f"/jobs/{identity}/easel")[0] == 200
     limited.end(signal.SIGKILL)
     again = Server(begin, place)

@@ -1,22 +1,19 @@
 """The page in a browser, as a person uses it: choose, Predict, watch, stop, compare, come back."""
 
-import json
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-import standin
+from browsing import SHOWN, STATE, UNDER_WAY, Place, choose, drag, enter, find_violations, predict
 from conftest import call, paint
 from PIL import Image
-from served import LONG, QUICK, Server, make_pictures
+from served import LONG, QUICK
 
 from style_transfer.feedforward import style_file
+from style_transfer.server import assets
 
-STATE = "document.querySelector('#easel').dataset.state"
-SHOWN = "document.querySelector('#shown')"
 EPOCH = "Number(document.querySelector('#phase')?.textContent.match(/[0-9]+/))"
 #: Note, in each frame, where on the page the two buttons are while they are there.
 PLACES = """window.places = {stop: [], resume: []}; (function look() {
@@ -27,27 +24,6 @@ PLACES = """window.places = {stop: [], resume: []}; (function look() {
   }
   requestAnimationFrame(look);
 })()"""
-UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
-
-
-class Place:
-    """Starts servers in one folder, which all end with it."""
-
-    def __init__(self, folder):
-        self.folder, self.processes = make_pictures(folder), []
-
-    def begin(self, folder, *arguments, program):
-        pipe = subprocess.PIPE
-        command = [*program, *arguments]
-        # The page looks about once a second, and each epoch should be there as long.
-        streams = {"stdout": pipe, "stderr": pipe, "text": True}
-        env = os.environ | {standin.SECONDS: "0.025"}
-        process = subprocess.Popen(command, cwd=folder, env=env, **streams)
-        self.processes.append(process)
-        return process
-
-    def serve(self, *arguments):
-        return Server(self.begin, self.folder, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -72,44 +48,16 @@ def page(browser, server):
     """The tab, at the page, nothing chosen."""
     browser.resize(1280, 900)
     browser.watch()
+    browser.visit(f"http://127.0.0.1:{server.port}{assets.address('icon.svg')}")
+    browser.evaluate("sessionStorage.clear()")  # of what the test before has chosen
     enter(browser, server)
-    browser.evaluate("sessionStorage.clear()")
-    browser.visit(f"http://127.0.0.1:{server.port}/")
     browser.requested.clear()
     browser.complaints.clear()
     return browser
 
 
-def enter(page, server):
-    """Open the address that was printed."""
-    page.visit(server.address)
-    page.wait_until("location.pathname == '/' && document.readyState == 'complete'")
-
-
-def choose(page, server, way="painted", **settings):
-    """Choose the two pictures, the way and settings."""
-    for role, name in (("content", "photo.png"), ("style", "painting.png")):
-        page.choose_files(f"#{role} .drop input", server.place / name)
-    page.evaluate(f"document.querySelector('[name=way][value={way}]').click()")
-    page.evaluate(
-        f"Object.entries({json.dumps(settings)}).forEach(([name, value]) => {{"
-        "const control = document.getElementById(name);"
-        "if (control.tagName == 'SELECT' && ![...control.options].some(e => e.value == value))"
-        " control.add(new Option(value, value)); control.value = value;"
-        "control.dispatchEvent(new Event('input', {bubbles: true})); })"
-    )
-    page.wait_until("!document.getElementById('predict').disabled")
-
-
-def predict(page):
-    """Press the button; return the id of the order on the easel."""
-    page.click("#predict")
-    page.wait_until("location.pathname.startsWith('/jobs/')")
-    return page.evaluate("location.pathname").rpartition("/")[2]
-
-
 def test_choose_predict_watch_and_get_what_the_command_line_makes(page, server):
-    choose(page, server, **QUICK | {"epochs": 12, "steps": 10, "patience": 0})
+    choose(page, server, **QUICK | {"epochs": 8, "steps": 10, "patience": 0})
     tiles = "[...document.querySelectorAll('.tile img')]"
     page.wait_until(f"{tiles}.length == 2 && {tiles}.every(e => e.complete && e.naturalWidth > 30)")
     page.wait_until("/64\\s×\\s48\\spx · about\\s\\d+\\ss · [\\d.]+\\sGB/.test(cost.textContent)")
@@ -156,18 +104,20 @@ def test_before_and_after_and_the_epochs(page, server):
     )
 
 
-def test_a_reload_in_the_middle_of_a_run_shows_it_again(page, server):
+def test_a_reload_and_a_lost_connection_in_the_middle_of_a_run(page, server):
     choose(page, server, **LONG)
     identity = predict(page)
     page.wait_until(UNDER_WAY)
-    page.call("Page.reload")
-    page.wait_until(
-        f"document.readyState == 'complete' && document.querySelector('#easel') && {STATE}"
-    )
+    page.reload()
     assert page.evaluate("location.pathname") == f"/jobs/{identity}"
     assert page.evaluate("epochs.value") == str(LONG["epochs"])  # the form has its settings
     assert page.evaluate("document.querySelectorAll('.tile').length") == 2
-    page.wait_until(f"{STATE} == 'finished'")
+    assert server.look(identity)["state"] == "running"
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.call("Network.emulateNetworkConditions", offline=True, **network)
+    page.wait_until("!offline.hidden")
+    page.call("Network.emulateNetworkConditions", offline=False, **network)
+    page.wait_until(f"{STATE} == 'finished' && offline.hidden")
     page.wait_until(f"{SHOWN}.naturalWidth == 64")
 
 
@@ -192,12 +142,11 @@ def test_stop_keeps_the_picture_and_go_on_goes_on(page, server):
 
 
 def test_instant_first_then_painted_from_there(page, server):
-    choose(page, server, "instant", size=64)
+    choose(page, server, "instant", size=64, **{name: QUICK[name] for name in ("epochs", "steps")})
     first = predict(page)
     page.wait_until(f"{STATE} == 'finished'")
     page.click("[data-action=paint]")
-    page.wait_until(f"location.pathname != '/jobs/{first}'")
-    page.wait_until(f"{STATE} == 'finished'")
+    page.wait_until(f"easel.dataset.id != '{first}' && {STATE} == 'finished'")
     assert page.evaluate("document.querySelector('#easel').dataset.way") == "painted"
     page.wait_until(f"document.querySelectorAll('.history a')[1]?.pathname == '/jobs/{first}'")
     page.evaluate("history.back()")
@@ -214,9 +163,65 @@ def test_a_trained_style_needs_no_painting(page, server):
     )
     assert page.evaluate("strength.value") == "1"
     page.wait_until("!predict.disabled && cost.textContent.includes('GB')")
-    predict(page)
+    first = predict(page)
     page.wait_until(f"{STATE} == 'finished'")
     assert "two: blue" in page.evaluate("easel.textContent")
+    page.evaluate("epochs.value = 2; steps.value = 3; model.value = ''")
+    page.drop_files("#shelf-place", server.folder(first) / "result.png")
+    page.wait_until("model.value == 'two 2' && start.hidden")
+    page.click("[data-action=paint]")
+    page.wait_until(f"easel.dataset.id != '{first}' && {STATE} == 'finished'")
+    words = server.words(page.evaluate("easel.dataset.id"))
+    start = words[words.index("--init") + 1].rpartition("/")[2].removesuffix(".png")
+    line = "document.querySelector('#start img')"
+    page.wait_until(f"{line}.offsetParent && {line}.src.endsWith('/pictures/{start}.jpg')")
+    page.choose_files("#content .drop input", server.place / "painting.png")  # another photo
+    page.wait_until("start.hidden && init.value == 'instant' && !predict.disabled")
+
+
+def test_where_to_paint_is_drawn_on_the_photo(page, server):
+    choose(page, server, **QUICK)
+    page.click("#masked .where")
+    page.middle("#mask canvas")
+    page.evaluate("document.querySelector('#mask-size').value = 30")
+    drag(page, "#mask canvas", (0.1, 0.2), (0.9, 0.2))
+    drag(page, "#mask canvas", (0.9, 0.5), (0.9, 0.9))
+    page.click("[data-mask=undo]")  # of the second stroke
+    page.evaluate("document.querySelector('#mask canvas').focus()")
+    for _ in range(3):
+        page.press("ArrowDown", 40)
+    page.press("ArrowLeft", 37)
+    page.press(" ", 32)
+    page.click("[data-mask=use]")
+    image = "document.querySelector('#masked img')"
+    page.wait_until(f"!mask.open && {image}.naturalWidth > 0 && !predict.disabled")
+    page.reload()
+    page.wait_until(f"{image}.offsetParent && !predict.disabled")  # as all that was chosen
+    identity = predict(page)
+    page.wait_until(f"{STATE} == 'finished'")
+    words = server.words(identity)
+    mask = Image.open(server.place / words[words.index("--content-mask") + 1]).convert("L")
+    assert mask.size == Image.open(server.place / "photo.png").size
+    points = {(0.5, 0.2): 0, (0.5, 0.55): 255, (0.9, 0.8): 255, (0.35, 0.9): 0, (0.7, 0.95): 255}
+    found = {at: mask.getpixel((int(at[0] * 64), int(at[1] * 48))) for at in points}
+    assert found == points
+    outcome = call(server.place, *words, "-o", "masked")
+    assert outcome.returncode == 0, outcome.stderr
+    first, second = (server.folder(identity) / "result.png", server.place / "masked/result.png")
+    assert first.read_bytes() == second.read_bytes()
+    page.choose_files("#style .drop input", server.place / "photo.png")  # a second style
+    page.wait_until(f"!{image}.offsetParent && document.querySelectorAll('.share').length == 2")
+
+
+def test_a_network_that_is_trained_meanwhile_is_offered(page, server):
+    names = "[...model.options].map(e => e.value).join()"
+    assert page.evaluate(names) == ",two 1,two 2"
+    style = [("green", Image.new("RGB", (80, 64), "green"))]
+    late = server.place / "models" / "late.style"
+    style_file.write(late, {"a": np.zeros(2)}, style, {})
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    page.wait_until(f"{names} == ',late 1,two 1,two 2'")
+    late.unlink()
 
 
 def test_what_another_tab_orders_appears(page, server):
@@ -229,6 +234,8 @@ def test_what_another_tab_orders_appears(page, server):
     page.click(f"[data-remove='{ids[0]}']")
     page.wait_until(f"{queue} == '{ids[1]}'")
     assert "paused" in page.evaluate("shelf.textContent")
+    waiting = server.ask("GET", f"/jobs/{ids[1]}/easel")[1].decode()
+    assert "Next in line, the queue is paused" in waiting and server.look(ids[1])["paused"]
     page.click("[data-queue=go]")
     page.wait_until(f"!!document.querySelector('.history a[href$=\"{ids[1]}\"]')")
     assert server.wait_until_ended(ids[1])["state"] == "finished"
@@ -303,17 +310,6 @@ def test_what_cannot_be_taken_is_said_in_the_page(page, server, tmp_path):
     page.wait_until("document.querySelector('#content .tile:not(.busy) img')?.alt == 'photo'")
 
 
-def test_offline_and_back(page, server):
-    choose(page, server, **LONG)
-    predict(page)
-    page.wait_until(UNDER_WAY)
-    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.call("Network.emulateNetworkConditions", offline=True, **network)
-    page.wait_until("!offline.hidden")
-    page.call("Network.emulateNetworkConditions", offline=False, **network)
-    page.wait_until(f"{STATE} == 'finished' && offline.hidden")
-
-
 def test_a_server_that_is_killed_and_started_again_is_gone_on_with(browser, place):
     other = Place(place.folder.parent / "other")
     place.processes = place.processes + other.processes
@@ -358,47 +354,6 @@ def test_another_page_cannot_ask_for_anything(page, server):
     )
     assert page.evaluate(framed) in ("closed", "", None)
     assert set((server.place / "kept").rglob("*")) == before
-
-
-@pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_nothing_is_wider_than_the_window(page, server, width):
-    server.ask("POST", "/queue/pause")
-    waiting = server.order(**QUICK)
-    ended = next(
-        each["id"] for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"
-    )
-    page.resize(width, 800)
-    for address in ("/", f"/jobs/{waiting}", f"/jobs/{ended}"):
-        page.visit(f"http://127.0.0.1:{server.port}{address}")
-        page.wait_until("document.querySelector('#form').dataset.way")
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-    server.ask("DELETE", f"/jobs/{waiting}")
-    server.ask("POST", "/queue/go")
-
-
-@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_nothing_is_in_the_way_of_a_screen_reader(page, server, mode):
-    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
-    page.prefer(mode)
-    running, waiting = server.order(**LONG), server.order(**QUICK)
-    addresses = ["/", f"/jobs/{running}", f"/jobs/{waiting}"]
-    ended = [each for each in server.ask("GET", "/jobs")[1]["jobs"] if each["state"] == "finished"]
-    for address in (*addresses, *(f"/jobs/{each['id']}" for each in ended[:2])):
-        page.visit(f"http://127.0.0.1:{server.port}{address}")
-        page.wait_until("!!document.querySelector('#form').dataset.way")
-        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
-        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
-        found = page.evaluate(
-            "axe.run(document, {resultTypes: ['violations']}).then(e => e.violations"
-            ".filter(e => ['serious', 'critical'].includes(e.impact))"
-            ".map(e => [e.id, e.nodes.map(e => e.target.join(' '))]))"
-        )
-        assert found == [], address
-    page.prefer("light")
-    for each in (running, waiting):
-        server.wait_until_ended(each)
 
 
 def test_all_of_it_by_keyboard(page, server):
@@ -447,3 +402,44 @@ def test_the_report_cannot_reach_the_page(page, server):
     reach = "fetch('/jobs').then(e => e.status, e => 'refused')"
     assert page.evaluate(reach) == "refused"
     assert page.evaluate("origin") == "null"
+
+
+@pytest.fixture(scope="module")
+def states(server):
+    """The page's addresses in four states: nothing chosen, running, waiting, finished.
+
+    For the last tests: what is under way stays so.
+    """
+    finished = server.order(**QUICK)
+    server.wait_until_ended(finished)
+    running, waiting = server.order(**LONG | {"epochs": 3000}), server.order(**QUICK)
+    return ["/", *(f"/jobs/{each}" for each in (running, waiting, finished))]
+
+
+def visit_with_open_folds(page, server, address):
+    """Go to a state of the page, with all that can be unfolded."""
+    page.visit(f"http://127.0.0.1:{server.port}{address}")
+    page.wait_until("!!document.querySelector('#form').dataset.way")
+    page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+
+
+def test_nothing_is_wider_than_the_window(page, server, states):
+    for address in states:
+        visit_with_open_folds(page, server, address)
+        for width in (320, 390, 800, 1280):
+            page.resize(width, 800)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+@pytest.mark.skipif("STYLE_AXE" not in os.environ, reason="needs STYLE_AXE, the path of axe.min.js")
+def test_nothing_is_in_the_way_of_a_screen_reader(page, server, states):
+    """By axe-core's rules, in each state, all folds open: nothing serious, nothing critical."""
+    for address in states:
+        visit_with_open_folds(page, server, address)
+        page.evaluate(Path(os.environ["STYLE_AXE"]).read_text() + "; 0")
+        for mode in ("dark", "light"):
+            page.prefer(mode)
+            assert find_violations(page) == [], (address, mode)
+    page.click("#masked .where")
+    page.middle("#mask canvas")
+    assert find_violations(page) == []

@@ -3,7 +3,7 @@
 import { clock } from "./form.js";
 import { readFragment, say, send } from "./http.js";
 
-const BETWEEN = 700; // milliseconds from one look to the next
+const BETWEEN = { instant: 250, painted: 700 }; // milliseconds from one look to the next
 const STOPPING = "Stopping after this step …";
 
 export class Easel {
@@ -83,7 +83,7 @@ export class Easel {
     const section = this.section;
     button.disabled = true;
     try {
-      if (action === "paint") await this.hooks.paint();
+      if (action === "paint") await this.hooks.paint(this.id);
       else if (action === "remove") await this.remove();
       else await send("POST", `/jobs/${this.id}/${action}`, epochs ? { epochs: Number(epochs) } : {});
       if (action === "resume") await this.show(this.id);
@@ -117,7 +117,7 @@ export class Easel {
     if (!this.isAlive || document.hidden) return;
     this.look().finally(() => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.follow(), BETWEEN);
+      this.timer = setTimeout(() => this.follow(), BETWEEN[this.section.dataset.way]);
     });
   }
 
@@ -137,7 +137,8 @@ export class Easel {
     } else if (order.state === "running") {
       this.draw(section, order);
     } else {
-      say(section.querySelector("#phase"), order.place === 1 ? "Next in line" : `Number ${order.place} in line`);
+      const place = order.place === 1 ? "Next in line" : `Number ${order.place} in line`;
+      say(section.querySelector("#phase"), order.paused ? `${place}, the queue is paused` : place);
     }
   }
 

@@ -1,6 +1,7 @@
 // The form: settings in and out, what they will cost, and the order that is given by Predict.
 
-import { say, send } from "./http.js";
+import { readFragment, say, send } from "./http.js";
+import { Mask } from "./mask.js";
 import { Box, offerCamera } from "./pictures.js";
 
 const DELAY = 250; // milliseconds after the last change before the cost is asked for
@@ -25,16 +26,24 @@ export class Form {
       this.order();
     });
     document.getElementById("recipe").addEventListener("change", () => this.takeRecipe());
-    const model = document.getElementById("model");
-    model?.addEventListener("change", () => {
-      this.settings = { strength: model.value ? "1" : "0.7" }; // the default of each
+    this.models = document.getElementById("model");
+    this.models.addEventListener("change", () => {
+      this.settings = { strength: this.models.value ? "1" : "0.7" }; // the default of each
     });
+    addEventListener("focus", () => this.lookForModels()); // one may have been trained meanwhile
+    document.querySelector("#start button").addEventListener("click", () => this.beginAnew());
+    const drawn = new Mask((id) => this.setMask(id));
+    const masked = document.getElementById("masked");
+    masked.querySelector(".where").addEventListener("click", () => drawn.open(this.content.pictures[0], this.names, this.mask));
+    masked.querySelector(".anew").addEventListener("click", () => this.setMask(""));
     document.getElementById("defaults").addEventListener("click", () => this.takeRecipe("none"));
     document.getElementById("result").addEventListener("change", (event) => this.takeResult(event.target.files[0]));
     addEventListener("paste", (event) => this.paste(event));
     for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
     document.addEventListener("drop", (event) => this.drop(event));
     offerCamera(this.content);
+    this.mask = chosen.mask;
+    this.maskedFor = this.maskable;
     this.restore();
     this.change();
   }
@@ -43,18 +52,19 @@ export class Form {
   restore() {
     const draft = sessionStorage.getItem("draft");
     if (location.pathname !== "/" || !draft) return;
-    const { way, settings, content, styles } = JSON.parse(draft);
+    const { way, settings, content, styles, mask } = JSON.parse(draft);
     this.content.fill(content);
     this.style.fill(styles);
     this.settings = settings;
     this.way = way;
+    this.setMask(mask);
   }
 
   keep() {
     if (location.pathname !== "/") return;
     const [content, styles] = [this.content.pictures, this.style.pictures].map((them) => them.filter((each) => each.id));
-    const { way, settings } = this;
-    sessionStorage.setItem("draft", JSON.stringify({ way, settings, content, styles }));
+    const { way, settings, mask } = this;
+    sessionStorage.setItem("draft", JSON.stringify({ way, settings, content, styles, mask }));
   }
 
   get way() {
@@ -89,12 +99,13 @@ export class Form {
       styles: this.style.pictures.map(name),
       settings: this.settings,
       model: this.model?.value ?? "",
+      mask: this.mask,
     };
   }
 
   // The trained network of one pass that is chosen, an option; or nothing.
   get model() {
-    return this.way === "instant" ? document.getElementById("model")?.selectedOptions[0] : null;
+    return this.way === "instant" ? this.models.selectedOptions[0] : null;
   }
 
   // A network that was trained for a style needs no painting.
@@ -106,7 +117,70 @@ export class Form {
     return Boolean(this.model?.hasAttribute("data-own"));
   }
 
+  async lookForModels() {
+    const found = await readFragment("/models").catch(() => null); // the next look tries again
+    if (!found) return;
+    const { value } = this.models;
+    const [fresh, known] = [found.querySelector("select"), this.models];
+    if (fresh.textContent === known.textContent) return; // lest the list closes that is just open
+    known.replaceChildren(...document.adoptNode(fresh).children);
+    known.value = value;
+    known.parentElement.hidden = found.hidden;
+    if (this.models.value === value) return;
+    this.models.value = ""; // it is no longer there
+    this.change();
+  }
+
+  // The picture that a painting goes on from, by its id; nothing if the start is none.
+  get start() {
+    const { init } = this.settings;
+    return this.way === "painted" && /^[0-9a-f]{16}$/.test(init) ? init : "";
+  }
+
+  showStart() {
+    const line = document.getElementById("start");
+    const photo = this.content.pictures[0]?.id;
+    if (photo && photo !== this.photo) {
+      const isAnother = Boolean(this.photo);
+      this.photo = photo;
+      if (isAnother && this.start) this.beginAnew();
+    }
+    line.hidden = !this.start;
+    if (this.start) line.querySelector("img").src = `/pictures/${this.start}.jpg`;
+  }
+
+  beginAnew() {
+    this.settings = { init: "instant", scales: "auto" };
+  }
+
+  // What the styles are called: of a trained network, one.
+  get names() {
+    return this.isOwn ? [this.model.textContent] : this.style.pictures.map((each) => each.name);
+  }
+
+  // A mask, by its id, or none; it is for this photo and as many styles.
+  setMask(id) {
+    this.mask = id ?? "";
+    this.maskedFor = this.maskable;
+    this.change();
+  }
+
+  get maskable() {
+    return `${this.content.pictures[0]?.id} ${this.names.length}`;
+  }
+
+  showMask() {
+    if (this.mask && this.maskedFor !== this.maskable) this.mask = "";
+    const line = document.getElementById("masked");
+    const image = line.querySelector("img");
+    line.hidden = !this.isReady;
+    image.hidden = line.querySelector(".anew").hidden = !this.mask;
+    if (this.mask) image.src = `/pictures/${this.mask}.jpg`;
+  }
+
   change() {
+    this.showStart();
+    this.showMask();
     this.place.dataset.way = this.way;
     this.style.place.classList.toggle("unused", this.isOwn);
     this.predict.disabled = !this.isReady;
@@ -128,7 +202,7 @@ export class Form {
       const parts = [size, `about ${clock(found.seconds)}`, `${(found.memory / 1e9).toFixed(1)} GB`];
       if (found.block) parts.push("in blocks, to fit into the memory");
       say(this.cost, parts.map((each) => each.replaceAll(" ", "\u00a0")).join(" · "));
-      say(this.trouble, found.problem ? `This ${found.problem}.` : "");
+      if (found.problem) say(this.trouble, `This ${found.problem}.`); // else what is said stays
       this.predict.disabled = Boolean(found.problem) || !this.isReady;
     } catch (error) {
       if (number === this.asked) say(this.trouble, error.message);
@@ -169,16 +243,34 @@ export class Form {
     if (!file) return false;
     try {
       const found = await send("POST", "/pictures/settings", file, "image/png");
+      this.takePictures(found);
       this.settings = found.settings;
       this.way = found.way;
-      if (found.content) this.content.fill([found.content]);
-      if (found.styles.length) this.style.fill(found.styles);
-      this.change();
+      if (found.model) await this.lookForModels();
+      if (found.way === "instant") this.models.value = found.model;
+      this.setMask(found.mask);
+      this.style.complain(found.notice);
       return true;
     } catch (error) {
       say(this.trouble, error.message);
       return false;
     }
+  }
+
+  takePictures({ content, styles }) {
+    if (content) this.content.fill([content]);
+    if (styles.length) this.style.fill(styles);
+    this.photo = this.content.pictures[0]?.id;
+  }
+
+  // Paint from where a picture of one pass is, whatever was chosen since.
+  async paintFrom(identity) {
+    const found = await send("POST", `/jobs/${identity}/start`);
+    this.takePictures(found);
+    this.way = "painted";
+    this.settings = { init: "instant", ...found.settings };
+    this.setMask(found.mask);
+    await this.order();
   }
 
   boxAt(element) {

@@ -11,10 +11,7 @@ const easel = new Easel(document.getElementById("easel-place"), {
     shelf.look();
     if (state === "finished") form.change(); // this machine's pace is known better now
   },
-  paint: () => {
-    form.way = "painted";
-    return form.order();
-  },
+  paint: (id) => form.paintFrom(id),
 });
 const shelf = new Shelf(
   document.getElementById("shelf-place"),
@@ -24,9 +21,9 @@ const shelf = new Shelf(
 
 // Put a new order on the easel; its address is that of the page from now on.
 async function show({ id, title }) {
+  await easel.show(id);
   history.pushState(null, "", `/jobs/${id}`);
   document.title = `${title} · Style transfer`;
-  await easel.show(id);
   shelf.look();
   scrollTo({ top: 0, behavior: "smooth" });
 }

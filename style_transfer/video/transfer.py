@@ -1,5 +1,6 @@
 """A film, frame by frame (Ruder, Dosovitskiy & Brox, arXiv:1604.08610): a loop over visits."""
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,14 @@ class Reference:
     Attributes:
         content, image: (height, width, 3), of the film and of what was painted.
         trust: (height, width).
+        rests: (height, width), where nothing had to be moved.
         shot: the first frame of its shot.
     """
 
     content: Any
     image: Any
     trust: Any
+    rests: Any
     shot: int
 
 
@@ -110,7 +113,7 @@ class FilmTransfer:
         trusts = [found[index].trust for index in kept]
         shares = [visit.references[index][2] for index in kept]
         return [
-            Reference(found[index].content, found[index].image, trust, found[index].shot)
+            dataclasses.replace(found[index], trust=trust)
             for index, trust in zip(kept, share_trust(trusts, shares))
         ]
 
@@ -119,15 +122,15 @@ class FilmTransfer:
         image, shot = self.recall(name_of(place))
         other = self.frames.tensor(place[0])[0]
         motion, trust = flow.measure(content, other)
-        return Reference(flow.warp(other, motion), flow.warp(image[0], motion), trust, shot)
+        moved = flow.warp(other, motion), flow.warp(image[0], motion)
+        return Reference(*moved, trust, ~motion.any(axis=-1), shot)
 
     def prepare(self, visit, material, references):
         """Return what the painter takes for a visit."""
         own = self.recall(name_of((visit.frame, visit.turn - 1)))[0] if visit.turn else None
         if not references and own is None:
             return self.painter.begin(material)
-        pairs = [(each.image[None], each.trust[None, ..., None]) for each in references]
-        return self.painter.go_on(material, pairs, visit.kind, own)
+        return self.painter.go_on(material, references, visit.kind, own)
 
 
 def share_trust(trusts, shares):

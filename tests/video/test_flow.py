@@ -94,6 +94,20 @@ def test_flat_areas_of_a_still_camera_rest():
     assert trust[100:].mean() > 0.9
 
 
+def test_the_grain_of_a_film_moves_nothing():
+    still = clips.look(clips.texture(0), clips.matrix_at(0))
+    generator = np.random.default_rng(0)
+    for sigma in (0.02, 0.04):
+        grain = generator.normal(scale=sigma, size=(2, *still.shape))
+        before, after = np.clip(0.25 + 0.5 * still + grain, 0, 1).astype(np.float32)
+        weights = np.array([0.2126, 0.7152, 0.0722])  # of the luminance, which adds up noise
+        expected = sigma * np.linalg.norm(weights)
+        gray = flow.luminance(after).astype(np.float32)
+        assert flow.find_noise(gray) == pytest.approx(expected, rel=0.15)
+        found, trust = flow.measure(after, before)
+        assert np.mean(np.any(found != 0, axis=-1)) < 0.05 and trust.mean() > 0.95
+
+
 def test_flat_areas_move_with_what_is_around_them():
     picture = clips.texture(0)
     picture[150:250, 150:250] = 0.5

@@ -1,10 +1,13 @@
 """One pass on each frame of a film, steadied: what is averaged stays sharp."""
 
+import dataclasses
+
 import numpy as np
 
 from style_transfer.optimization.transfer import Material
 from style_transfer.settings import Settings
 from style_transfer.video import painters
+from style_transfer.video.transfer import Reference
 
 
 class Grain:
@@ -28,14 +31,54 @@ def test_what_is_steadied_is_steady_and_as_sharp():
     painter = painters.Pass(Grain(), Settings(), 0.9)
     frames = [painter.network.paint(Material(photo, [], photo), None)]
     single = roughness(frames[0])
-    trust = np.ones((1, 90, 120, 1), np.float32)
+    trust = np.ones((90, 120), np.float32)
     for _ in range(12):
-        work = painter.go_on(Material(photo, [], photo), [(frames[-1], trust)], "follow")
+        before = Reference(photo[0], frames[-1][0], trust, trust == 1, 0)
+        work = painter.go_on(Material(photo, [], photo), [before], "follow")
         *_, (image, _, _) = [*exhaust(painter.paint(work, None))]
         frames.append(image)
     assert all(0.9 < roughness(image) / single < 1.1 for image in frames)
     apart = [np.mean((after - before) ** 2) for before, after in zip(frames, frames[1:])]
     assert np.mean(apart) < 0.1 * 2 * 0.05**2  # two frames of grain differ by 2 σ²
+
+
+def reference(image, **changes):
+    """A frame that lies where it lies in the other one, and is trusted."""
+    whole = np.ones((90, 120))
+    return dataclasses.replace(Reference(image, image, whole, whole == 1, 0), **changes)
+
+
+def test_what_rests_and_agrees_is_held():
+    image = np.random.default_rng(2).uniform(size=(90, 120, 3)).astype(np.float32)
+    assert painters.find_held(image, [reference(image)]).all()
+    assert not painters.find_held(image, []).any()
+    moves = np.zeros((90, 120), bool)
+    moves[:, 60:] = True
+    held = painters.find_held(image, [reference(image, rests=~moves)])
+    np.testing.assert_array_equal(held, ~moves)
+    new = np.ones((90, 120))
+    new[40:60, 40:60] = 0  # came into sight: it is painted, with some room around it
+    held = painters.find_held(image, [reference(image, trust=new)])
+    assert not held[39:61, 39:61].any() and held[:30].all()
+    other = image.copy()
+    other[:45] = 1 - other[:45]  # from both sides, painted differently
+    half = np.full((90, 120), 0.5)
+    both = [reference(image, trust=half), reference(other, trust=half)]
+    start = (image + other) / 2
+    np.testing.assert_array_equal(
+        painters.find_held(start, both), np.abs(image - start).max(axis=-1) <= 1 / 255
+    )
+
+
+def test_frames_of_two_sides_have_room_as_one():
+    image = np.zeros((1, 90, 120, 3), np.float32)
+    total = np.ones((1, 90, 120, 1), np.float32)
+    total[:, :, -8:] = 0
+    for share in (0.5, 0.25):
+        near, far = painters.leave_room([(image, (1 - share) * total), (image, share * total)])
+        np.testing.assert_allclose(near[1][0, :, :80], 1 - share, rtol=1e-5)
+        np.testing.assert_allclose(far[1][0, :, :80], share, rtol=1e-5)
+        assert near[1][0, :, -10:].max() < 0.2
 
 
 def exhaust(generator):

@@ -244,6 +244,8 @@ def make_job(given, settings, film, deadline):
     model = None
     if given.model:
         model = apply.read_model(SimpleNamespace(**vars(given), style_index=()))
+        if model.paints_any and not given.style:
+            raise click.UsageError("--style is missing; this --model paints any style")
     inputs = apply.collect(given.content, given, settings, model)
     style = Path(given.style[0] if given.style else given.model)
     place = folder.choose_folder(given.output, given.content, style)

@@ -87,6 +87,7 @@ def add_video(film, pixels, time_base, crf):
     stream.pix_fmt = "yuv420p"
     stream.time_base = stream.codec_context.time_base = time_base
     context = stream.codec_context
+    context.thread_count = 1  # with more, about one film in ten has other bytes on a busy machine
     context.color_primaries = context.color_trc = context.colorspace = BT709
     context.color_range = LIMITED
     return stream

@@ -10,7 +10,7 @@ from style_transfer.video import flow
 from style_transfer.video.loss import FrameTransfer
 
 FINE = 2.0  # pixels: σ of the Gaussian that takes away what is fine
-AROUND = 30.0  # pixels: σ of the one over which the strength of what is fine is averaged
+AROUND = 101  # pixels: the window over which the strength of what is fine is averaged
 MOST = 1.5  # times, by which it is made stronger
 SURE = 0.99  # of the trust: the rest is the foot of the Gaussian that softens it
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
@@ -174,4 +174,4 @@ def restore_detail(image, model):
 
 def strength(detail):
     """Return the mean square of (height, width, 3) around each pixel, (height, width, 1)."""
-    return cv2.GaussianBlur(np.mean(detail**2, axis=-1), (0, 0), AROUND)[..., np.newaxis]
+    return cv2.blur(flow.lengths(detail) / 3, (AROUND, AROUND))[..., np.newaxis]

@@ -11,6 +11,7 @@ import pytest
 from conftest import MAIN, call_real, paint, refused, run_here, wait_until
 from PIL import Image
 
+from style_transfer.feedforward import architectures, style_file, trunk
 from style_transfer.pictures import encoding, films
 from style_transfer.reports import provenance
 from tools import clips
@@ -165,6 +166,24 @@ def test_one_pass_a_frame_is_steadied(studio, tmp_path):
         assert outcome.returncode == 0, outcome.stderr
         errors[steadiness] = np.mean([float(row["warping_error"]) for row in table(run)])
     assert errors["0.9"] < 0.5 * errors["0"]
+
+
+def test_a_trained_network_paints_films(studio, tmp_path):
+    folder, _ = studio
+    model = tmp_path / "two.style"
+    pictures = [(name, Image.new("RGB", (80, 60), name)) for name in ("navy", "gold")]
+    network = architectures.list_weights(trunk.build_trunk(2))
+    style_file.write(model, network, pictures, {"steps": 7})
+    film = ("video", "-c", "clip.mp4", "--size", "64", "--instant", "-o", tmp_path / "run")
+    shares = ("--blend", "1", "--blend", "0")
+    outcome = run_here(folder, *film, "-m", model, *shares, "--duration", "0.1")
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(table(tmp_path / "run")) == 3
+    assert run_here(folder, "video", "--resume", tmp_path / "run").returncode == 0
+    refused(run_here(folder, *film, "-m", "any", "--overwrite"), "--style is missing; this --model")
+    refused(
+        run_here(folder, *film, "-m", model, "--overwrite", *shares[:2]), "1 times for 2 styles"
+    )
 
 
 def test_a_preview_paints_three_frames(studio, tmp_path):

@@ -117,6 +117,16 @@ def test_flat_areas_move_with_what_is_around_them():
     assert trust[60:120, 100:140].mean() > 0.8
 
 
+def test_a_sky_of_few_levels_moves_as_one():
+    picture = clips.texture(0)
+    picture[:220] = 0.6 + 0.1 * np.linspace(0, 1, picture.shape[1])[:, np.newaxis]
+    matrices = [clips.matrix_at(time, pan=(2.4, 0.7)) for time in (0, 1)]
+    before, after = (np.rint(255 * clips.look(picture, each)) / 255 for each in matrices)
+    found, trust = flow.measure(*np.float32((after, before)))
+    error = np.linalg.norm(found - clips.exact_flow(matrices[1], matrices[0]), axis=-1)
+    assert trust[8:90, 8:-8].mean() > 0.99 and np.quantile(error[8:90, 8:-8], 0.99) < 0.5
+
+
 def test_a_cut_is_found_and_a_fast_pan_is_none():
     one, two = clips.texture(0), clips.texture(5)
     first = clips.look(one, clips.matrix_at(0))

@@ -1,6 +1,7 @@
 """`python main.py video`: films to their end, stopped, killed and continued; what is refused."""
 
 import csv
+import errno
 import json
 import signal
 from fractions import Fraction
@@ -12,7 +13,7 @@ from conftest import MAIN, call_real, paint, refused, run_here, wait_until
 from PIL import Image
 
 from style_transfer.feedforward import architectures, style_file, trunk
-from style_transfer.pictures import encoding, films
+from style_transfer.pictures import encoding, films, images
 from style_transfer.reports import provenance
 from tools import clips
 
@@ -114,6 +115,25 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(studio, begin):
     outcome = call_real(folder, *command, timeout=600)
     assert outcome.returncode == 0, outcome.stderr
     assert contents(run) == contents(folder / "whole")
+
+
+def test_a_full_disk_loses_nothing(studio, tmp_path, monkeypatch):
+    folder, flags = studio
+    save = images.save_png
+
+    def save_some(path, image, **more):
+        if path.name == "000004.png":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, image, **more)
+
+    monkeypatch.setattr(images, "save_png", save_some)
+    outcome = run_here(folder, *flags, "-o", tmp_path / "run")
+    assert outcome.returncode == 1 and not outcome.stdout
+    (line,) = [each for each in outcome.stderr.splitlines() if each.startswith("Error")]
+    assert "No space" in line and f"go on with: python main.py video --resume {tmp_path}" in line
+    monkeypatch.undo()
+    assert run_here(folder, "video", "--resume", tmp_path / "run").returncode == 0
+    assert contents(tmp_path / "run") == contents(folder / "whole")
 
 
 def lines(run):

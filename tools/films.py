@@ -225,7 +225,7 @@ def print_row(name, seconds, measured, own, errors):
     # Of a film in which all rests there is no error to compare with.
     seen, exact = ((each, each / max(there, 1e-9)) for each, there in zip((seen, exact), own))
     steady = f"{seen[0]:9.6f}{seen[1]:7.2f}{exact[0]:10.6f}{exact[1]:7.2f}"
-    losses = "".join(f"{each:9.4f}" for each in errors) or " " * 18
+    losses = "".join(f"{each:9.5f}" for each in errors) or " " * 18
     print(f"{name:19}{times} {steady}{losses}{sharpness:10.5f}{drift:7.2f}{kept:7.3f}", flush=True)
 
 

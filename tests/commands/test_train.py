@@ -90,7 +90,9 @@ def test_what_is_trained_is_not_trained_again(studio):
     refused(other, "another network", "--overwrite")
 
 
-def test_it_paints_each_of_its_styles_and_mixtures(studio):
+@pytest.fixture(scope="module")
+def painted(studio):
+    """From name to what the network makes of a photo: in each style, and mixed."""
     folder, _ = studio
     pictures = {}
     for name, flags in {
@@ -104,14 +106,18 @@ def test_it_paints_each_of_its_styles_and_mixtures(studio):
         outcome = run_here(folder, *command)
         assert outcome.returncode == 0, outcome.stderr
         pictures[name] = np.asarray(Image.open(folder / f"out/{name}.png"), float)
-    photo = np.asarray(Image.open(folder / "photo.png"), float)
-    np.testing.assert_array_equal(pictures["none"], photo)
-    np.testing.assert_array_equal(pictures["first"], pictures["day"])
+    return pictures
+
+
+def test_it_paints_each_of_its_styles_and_mixtures(studio, painted):
+    photo = np.asarray(Image.open(studio[0] / "photo.png"), float)
+    np.testing.assert_array_equal(painted["none"], photo)
+    np.testing.assert_array_equal(painted["first"], painted["day"])
     for one, other in (("day", "night"), ("day", "both"), ("night", "both")):
-        assert np.abs(pictures[one] - pictures[other]).mean() > 0.02  # after eight steps
+        assert np.abs(painted[one] - painted[other]).mean() > 0.02  # after eight steps
 
 
-def test_a_sheet_shows_all_styles(studio):
+def test_a_sheet_shows_all_styles(studio, painted):
     folder, _ = studio
     outcome = run_here(
         folder, "apply", "-c", "photo.png", "-m", "whole.style", "--sheet", "-o", "s.png"
@@ -120,7 +126,7 @@ def test_a_sheet_shows_all_styles(studio):
     assert outcome.stdout == "s.png\n" and "[2/2] night" in outcome.stderr
     sheet = np.asarray(Image.open(folder / "s.png"), float)
     assert sheet.shape[0] > 2 * 70 and sheet.shape[1] > 2 * 100
-    single = np.asarray(Image.open(folder / "out/night.png"), float)
+    single = painted["night"]
     places = np.lib.stride_tricks.sliding_window_view(sheet[:, :, 0], single.shape[:2])
     errors = np.abs(places - single[..., 0]).mean(axis=(2, 3))
     assert errors.min() == 0  # the second style's picture lies in it as it is

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_VGG19, refused
+from conftest import SMALL_VGG19, paint, refused
 
 import functions
 from style_transfer.exploration import study as studies
@@ -19,8 +19,15 @@ from style_transfer.settings import Settings
 LAYERS = ("block1_conv1", "block2_conv1")
 
 
-@pytest.fixture
-def study(content, style, small_weights, tmp_path):
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A photo and a painting."""
+    folder = tmp_path_factory.mktemp("pictures")
+    return paint(folder / "photo.png", 1), paint(folder / "painting.png", 2, (72, 60))
+
+
+def plan(pictures, weights_file, folder):
+    """Return a study of two layers of each of two pictures."""
     settings = Settings(
         size=48,
         epochs=2,
@@ -29,12 +36,24 @@ def study(content, style, small_weights, tmp_path):
         tv_weight=0.0,
         border=0,
         precision="float32",
-        weights=str(small_weights),
+        weights=str(weights_file),
         content_layers=LAYERS,
         style_layers=(f"{LAYERS[0]}:3", LAYERS[1]),
     )
-    inputs = {"content": str(content), "style": str(style)}
-    return studies.Study("reconstruct", inputs, settings, Choices(), tmp_path / "table")
+    inputs = dict(zip(("content", "style"), map(str, pictures)))
+    return studies.Study("reconstruct", inputs, settings, Choices(), folder)
+
+
+@pytest.fixture
+def study(pictures, small_weights, tmp_path):
+    return plan(pictures, small_weights, tmp_path / "table")
+
+
+@pytest.fixture(scope="module")
+def performed(pictures, small_weights, tmp_path_factory):
+    """The same study, done to its end, and its last event."""
+    study = plan(pictures, small_weights, tmp_path_factory.mktemp("study") / "table")
+    return study, list(studies.perform(study))[-1]
 
 
 def features_of(path, layer, size):
@@ -65,8 +84,8 @@ def finish(generator):
             return end.value
 
 
-def test_the_errors_are_those_of_numpy(study, content, style):
-    saved = list(studies.perform(study))[-1]
+def test_the_errors_are_those_of_numpy(performed, pictures):
+    (study, saved), (content, style) = performed, pictures
     assert isinstance(saved, Saved) and saved.finished and saved.result.exists()
     for layer in LAYERS:
         run = study.folder / f"content_{layer}"
@@ -98,12 +117,11 @@ def stop_after(count, study):
     return event
 
 
-def test_it_goes_on_where_it_was_stopped(study, run_main):
-    list(studies.perform(study))
-    whole = {path.parent.name: path.read_bytes() for path in study.folder.glob("*/result.png")}
-    other = study.folder.with_name("other")
-    halted = studies.Study(study.command, study.inputs, study.settings, study.choices, other)
-    assert not stop_after(2, halted).finished
+def test_it_goes_on_where_it_was_stopped(performed, study, run_main):
+    there = performed[0].folder
+    whole = {path.parent.name: path.read_bytes() for path in there.glob("*/result.png")}
+    other = study.folder
+    assert not stop_after(2, study).finished
     stopped = (other / "content_block1_conv1" / "result.png").stat().st_mtime_ns
     outcome = run_main("reconstruct", "--resume", other)
     assert outcome.returncode == 0, outcome.stderr

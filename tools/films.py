@@ -105,7 +105,7 @@ class Studio:
         transfer = FilmTransfer(self.painter(film), materials, planned, results.get)
         for event in transfer.run():
             if isinstance(event, Frame):
-                results[event.visit.name] = event.image, event.measures["shot"]
+                results[event.visit.name] = event.image, event.seen, event.measures["shot"]
                 images_[event.visit.frame] = event.image
                 seconds.append(event.measures["seconds"])
         return [images_[index] for index in sorted(images_)], seconds

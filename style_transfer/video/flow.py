@@ -25,6 +25,7 @@ CUT = 0.15  # a mean trust below this is another shot
 ROOM = 40  # a part of the longer side: how far around what is new it is painted over
 THICK = 5  # pixels; what is thinner is the boundary of a motion
 CROSSED = np.outer((1, -2, 1), (1, -2, 1)).astype(np.float32)  # second differences both ways
+LIT = 2 / 255, (15, 15)  # of another brightness on average over this window: another light
 SAME = 1 / 255  # frames that differ by no more are one, shown for longer
 
 
@@ -202,6 +203,12 @@ def leave_room(trust):
 def is_cut(trust):
     """Tell whether two frames are of different shots: next to nothing of the flow is trusted."""
     return float(np.mean(trust)) < CUT
+
+
+def is_lit_alike(frame, other):
+    """Tell where a frame is as bright, and of the same colors, as another; grain averages out."""
+    most, window = LIT
+    return np.abs(cv2.blur(frame - other, window)).max(axis=-1) <= most
 
 
 def is_same(frame, other):

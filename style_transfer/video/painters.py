@@ -49,7 +49,10 @@ class Optimizer:
         """
         pairs = [(each.image[None], each.trust[None, ..., None]) for each in references]
         start = self.blend(material, pairs) if own is None else mix(own, pairs)
-        free = ~find_held(start[0], references)[None, ..., None]
+        held = find_held(start[0], references)
+        if references:
+            start = np.where(held[..., None], references[0].image, start)
+        free = ~held[None, ..., None]
         steps = {"between": self.film.repair_steps, "again": self.film.pass_steps}
         changes = {"epochs": 1, "scales": "1", "warmup": 0, "patience": 0}
         changes["steps"] = max(1, steps.get(kind, self.film.frame_steps)) if free.any() else 1
@@ -142,18 +145,19 @@ class Pass:
 
     def go_on(self, material, references, _kind, own=None):
         """Return what `paint` takes for a frame that others are held on to for."""
-        pairs = [(each.image[None], each.trust[None, ..., None]) for each in references]
-        return material, pairs
+        return material, references
 
     def paint(self, work, _should_stop):
         """Paint: as of `Optimizer`; there are no iterates, no losses and no steps."""
         yield from ()
         material, references = work
         image = painted = np.asarray(self.network.paint(material, self.settings))
-        for moved, trust in references:
-            image = image + self.steadiness * trust * (moved - painted)
-        if references:
-            image = restore_detail(image[0], painted[0])[np.newaxis]
+        for each in references:
+            image = image + self.steadiness * each.trust[..., None] * (each.image - painted)
+        if references and self.steadiness:
+            before = references[0].image
+            held = find_held(before, references)[..., None]
+            image = np.where(held, before, restore_detail(image[0], painted[0]))[np.newaxis]
         return image.astype(np.float32), (), 0
 
 

@@ -14,7 +14,7 @@ from style_transfer.video.frames import Frames
 from style_transfer.video.visits import reach
 
 FRAME_BYTES = 1.6  # of a PNG, for each pixel
-STATE_BYTES = 12  # and of what the next frames hold on to
+STATE_BYTES = 15  # and of what the next frames hold on to
 
 
 @dataclass(frozen=True)

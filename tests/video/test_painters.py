@@ -46,7 +46,8 @@ def steady(steadiness, count=12):
     for index in range(1, count):
         there = clips.exact_flow(matrices[index], matrices[index - 1])
         moved = flow.warp(frames[-1][0], there)
-        before = Reference(shots[index][0], moved, flow.is_inside(there) * 1.0, None, 0)
+        trust = flow.is_inside(there) * 1.0
+        before = Reference(shots[index][0], moved, None, trust, trust > 1, 0)
         material = Material(shots[index], [], None)
         *_, (image, _, _) = exhaust(
             painter.paint(painter.go_on(material, [before], "follow"), None)
@@ -70,7 +71,7 @@ def test_what_is_steadied_is_steady_and_as_sharp(monkeypatch):
 def reference(image, **changes):
     """A frame that lies where it lies in the other one, and is trusted."""
     whole = np.ones((90, 120))
-    return dataclasses.replace(Reference(image, image, whole, whole == 1, 0), **changes)
+    return dataclasses.replace(Reference(image, image, image, whole, whole == 1, 0), **changes)
 
 
 def test_what_rests_and_agrees_is_held():

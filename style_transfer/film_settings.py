@@ -33,7 +33,7 @@ class FilmSettings:
     """
 
     temporal_weight: float = option(
-        30.0,
+        5.0,
         "γ: how strongly what stays in sight keeps its paint from frame to frame.",
         "--temporal",
         section=SECTION,
@@ -65,7 +65,7 @@ class FilmSettings:
         maximum=100,
     )
     repair_steps: int = option(
-        5, "Steps on a frame between --keyframes.", "--repair-steps", section=SECTION, minimum=0
+        8, "Steps on a frame between --keyframes.", "--repair-steps", section=SECTION, minimum=0
     )
     passes: int = option(
         1,

@@ -1,4 +1,4 @@
-"""Measure how steady films are, where all motion is known: `python tools/films.py --frames 8`.
+"""Measure how steady films are, where all motion is known: `python tools/films.py --clip tripod`.
 
 A table as Ruder et al. (arXiv:1604.08610) and Lai et al. (arXiv:1808.00449) print it: frame by
 frame, what each part of the method adds, and one pass; seconds a frame, warping error, style and
@@ -38,6 +38,8 @@ HEADING = (
     "  drift   kept"
 )
 STRIP = (1280, 1280)  # pixels, at most
+#: The clips: both move; the object alone does; nothing does, but for the grain.
+KINDS = ("pan", "tripod", "still")
 PLAIN = FilmSettings()
 #: The rows: what is changed in the settings of a film; whether each frame is painted for itself.
 ROWS = {
@@ -46,7 +48,7 @@ ROWS = {
     "+ temporal loss": (PLAIN, False),
     "+ anchors 1 and 3": (dataclasses.replace(PLAIN, anchors="1,3"), False),
     "+ second pass": (dataclasses.replace(PLAIN, passes=2), False),
-    "keyframes 4": (dataclasses.replace(PLAIN, keyframes=4), False),
+    "keyframes 8": (dataclasses.replace(PLAIN, keyframes=8), False),
     "one pass": (dataclasses.replace(PLAIN, instant=True), True),
     "one pass steadied": (dataclasses.replace(PLAIN, instant=True), False),
 }
@@ -58,8 +60,8 @@ def read(path, size=None):
     return np.asarray(pixels.resize(size) if size else pixels, np.float32) / 255
 
 
-def make_clip(size, *, noise=0.0, is_still=False):
-    """Return the `Clip`: a camera over a photo, another photo crossing it; or both at rest."""
+def make_clip(size, kind="pan", *, noise=0.0):
+    """Return the `Clip`: a camera over a photo, another photo crossing it; see `KINDS`."""
     thing = read(ROOT / "data/input/cat.jpg", (size[0] // 5, size[1] * 4 // 15))
     step = size[0] / 96, -size[0] / 480
     pan = size[0] / 240, size[0] / 960
@@ -67,8 +69,10 @@ def make_clip(size, *, noise=0.0, is_still=False):
     photo = images.load(ROOT / "data/input/temple.jpg").pixels.size
     ground = read(ROOT / "data/input/temple.jpg", images.fitted_size(photo, size[0] * 4 // 3))
     motion = {"pan": pan, "step": step}
-    if is_still:
-        motion = {"pan": (0, 0), "step": (0, 0), "zoom": 1.0}
+    if kind != "pan":
+        motion |= {"pan": (0, 0), "zoom": 1.0}
+    if kind == "still":
+        motion["step"] = 0, 0
     return Clip(ground, thing, size, **motion, noise=noise)
 
 
@@ -101,7 +105,7 @@ class Studio:
         transfer = FilmTransfer(self.painter(film), materials, planned, results.get)
         for event in transfer.run():
             if isinstance(event, Frame):
-                results[event.visit.name] = event.image, event.measures["shot"]
+                results[event.visit.name] = event.image, event.seen, event.measures["shot"]
                 images_[event.visit.frame] = event.image
                 seconds.append(event.measures["seconds"])
         return [images_[index] for index in sorted(images_)], seconds
@@ -172,11 +176,11 @@ def draw_strip(clip, folder, path):
 def main():
     """Print the table; keep the frames of each row in a folder."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=9)
     parser.add_argument("--size", type=int, default=480)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--noise", type=float, default=0.0, help="grain of the film, 0.02 say")
-    parser.add_argument("--still", action="store_true", help="nothing moves, but for the grain")
+    parser.add_argument("--clip", choices=KINDS, default="pan", help="what moves")
     parser.add_argument("--rows", default=",".join(ROWS), help="of the table, with commas between")
     parser.add_argument("--style", default=str(ROOT / "data/input/waves.jpg"))
     parser.add_argument("--output", type=Path, default=ROOT / "data/output/films")
@@ -185,7 +189,7 @@ def main():
     )
     given = parser.parse_args()
     size = given.size, given.size * 9 // 16
-    clip = make_clip(size, noise=given.noise, is_still=given.still)
+    clip = make_clip(size, given.clip, noise=given.noise)
     if given.strip:
         draw_strip(clip, given.output, given.strip)
         return
@@ -218,8 +222,10 @@ def print_row(name, seconds, measured, own, errors):
     """Print a row, of the film itself without what there is none of."""
     seen, exact, sharpness, drift, kept = measured
     times = "".join(f"{each:8.2f}" for each in seconds) or " " * 16
-    steady = f"{seen:9.6f}{seen / own[0]:7.2f}{exact:10.6f}{exact / own[1]:7.2f}"
-    losses = "".join(f"{each:9.4f}" for each in errors) or " " * 18
+    # Of a film in which all rests there is no error to compare with.
+    seen, exact = ((each, each / max(there, 1e-9)) for each, there in zip((seen, exact), own))
+    steady = f"{seen[0]:9.6f}{seen[1]:7.2f}{exact[0]:10.6f}{exact[1]:7.2f}"
+    losses = "".join(f"{each:9.5f}" for each in errors) or " " * 18
     print(f"{name:19}{times} {steady}{losses}{sharpness:10.5f}{drift:7.2f}{kept:7.3f}", flush=True)
 
 

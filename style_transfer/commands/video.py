@@ -3,13 +3,14 @@
 import functools
 import importlib.util
 import math
+import shlex
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
 
-from style_transfer import film_settings
+from style_transfer import files, film_settings
 from style_transfer.commands.console import LOADING, Console
 from style_transfer.commands.options import (
     CONTEXT,
@@ -26,7 +27,7 @@ from style_transfer.commands.options import (
 )
 from style_transfer.commands.paint import mask_options
 from style_transfer.commands.playing import play
-from style_transfer.errors import SettingsError
+from style_transfer.errors import ComputationError, SettingsError
 from style_transfer.settings import COMMON, FIELDS
 
 HELP = """Repaint a film in the style of a painting; paint stays where it is from frame to frame.
@@ -187,7 +188,13 @@ def command(context, **options):
     else:
         deadline = given.time_budget and began + given.time_budget - SECONDS_TO_WRITE
         work = make_job(given, settings, film, deadline)
-    play(functools.partial(job.perform, work), console)
+    try:
+        play(functools.partial(job.perform, work), console)
+    except OSError as error:
+        if error.errno not in files.FULL or not work.folder:
+            raise
+        again = f"python main.py video --resume {shlex.quote(str(work.folder))}"
+        raise ComputationError(f"{error}; make room, and go on with: {again}") from error
 
 
 def make_film_settings(options):
@@ -244,6 +251,8 @@ def make_job(given, settings, film, deadline):
     model = None
     if given.model:
         model = apply.read_model(SimpleNamespace(**vars(given), style_index=()))
+        if model.paints_any and not given.style:
+            raise click.UsageError("--style is missing; this --model paints any style")
     inputs = apply.collect(given.content, given, settings, model)
     style = Path(given.style[0] if given.style else given.model)
     place = folder.choose_folder(given.output, given.content, style)

@@ -65,7 +65,10 @@ class UniversalTransfer:
         twin = copy.copy(self)
         for name in ("encoders", "decoders"):
             models = getattr(self, name).items()
-            graphs = {level: tf.function(model.call, autograph=False) for level, model in models}
+            # Without partial, TensorFlow takes one trace each of five models for five of one, and
+            # warns.
+            calls = {level: functools.partial(model.call) for level, model in models}
+            graphs = {level: tf.function(call, autograph=False) for level, call in calls.items()}
             setattr(twin, name, graphs)
         return twin
 

@@ -82,7 +82,8 @@ def write(path, pictures, times, time_base, *, sound=None, crf=CRF):
 
 def add_video(film, pixels, time_base, crf):
     """Add the stream of pictures to a film that is being written."""
-    stream = film.add_stream("libx264", options={"crf": str(crf)})
+    # What x264 calls mbtree writes other bytes in one of ten films on a busy machine.
+    stream = film.add_stream("libx264", options={"crf": str(crf), "mbtree": "0"})
     stream.height, stream.width = pixels.shape[:2]
     stream.pix_fmt = "yuv420p"
     stream.time_base = stream.codec_context.time_base = time_base

@@ -10,6 +10,8 @@ import json
 import os
 from collections import OrderedDict
 
+import numpy as np
+
 from style_transfer import files
 from style_transfer.pictures import images
 from style_transfer.runs import checkpoint, folder
@@ -114,7 +116,7 @@ class FilmRun:
         Raises:
             OSError: an earlier file could not be written.
         """
-        self.remember(frame.visit.name, frame.image, frame.measures["shot"])
+        self.remember(frame.visit.name, frame.image, to_bytes(frame.seen), frame.measures["shot"])
         row = self.make_row(frame)
         self.rows.append(row)
         self.writer.submit(self.write, frame, row, stale)
@@ -131,7 +133,8 @@ class FilmRun:
     def write(self, frame, row, stale):
         """Write what is left of a frame, then its line; remove what nobody needs any more."""
         header = {"shot": frame.measures["shot"], "run": records.fingerprint(self.record)}
-        checkpoint.write(self.state(frame.visit.name), {"image": frame.image}, header)
+        arrays = {"image": frame.image, "seen": to_bytes(frame.seen)}
+        checkpoint.write(self.state(frame.visit.name), arrays, header)
         images.save_png(self.picture(frame.visit.frame), frame.shown)
         with open(self.path(TABLE), "a") as table:
             table.write(",".join(row.values()) + "\n")
@@ -140,14 +143,14 @@ class FilmRun:
         for name in stale:
             self.state(name).unlink(missing_ok=True)
 
-    def remember(self, name, image, shot):
+    def remember(self, name, *result):
         """Keep a result in memory, and let go of the oldest."""
-        self.recent[name] = image, shot
+        self.recent[name] = result
         if len(self.recent) > RECALLED:
             self.recent.popitem(last=False)
 
     def recall(self, name):
-        """Return (image, shot) of a visit that is done.
+        """Return (image, seen, shot) of a visit that is done, see `video.transfer.Frame`.
 
         Raises:
             files.FileError: what was kept of it is damaged, gone, or of another run.
@@ -161,8 +164,9 @@ class FilmRun:
                 raise files.FileError(path, error, ANEW) from None
             if header.pop("run", None) != records.fingerprint(self.record):
                 raise files.FileError(path, "belongs to another run", ANEW)
-            self.remember(name, arrays["image"], header["shot"])
-        return self.recent[name]
+            self.remember(name, arrays["image"], arrays["seen"], header["shot"])
+        image, seen, shot = self.recent[name]
+        return image, seen.astype(np.float32) / 255, shot
 
     def save_record(self, **measured):
         """Write `run.json`."""
@@ -173,3 +177,8 @@ class FilmRun:
         """Remove what only further frames would have needed."""
         for path in self.path("state").glob("[0-9]*.npz"):
             path.unlink()
+
+
+def to_bytes(image):
+    """Turn an image in [0, 1] into 8 bits."""
+    return np.rint(255 * image).astype(np.uint8)

@@ -1,5 +1,6 @@
 """What needs TensorFlow of a film: the network, the painter, and how long a frame takes."""
 
+import dataclasses
 import time
 
 from style_transfer.errors import SettingsError
@@ -42,7 +43,11 @@ def build(job, prepared):
 def make_materials(prepared, job):
     """Return the `Materials` of the frames."""
     parts = prepared.pictures, prepared.sizes, prepared.frames, prepared.masks
-    return Materials(*parts, job.settings)
+    settings = job.settings
+    if job.model and not job.model.paints_any:
+        # The shares of the styles that a network knows are not those of the pictures.
+        settings = dataclasses.replace(settings, blend=())
+    return Materials(*parts, settings)
 
 
 def assemble(painter, prepared, job, planned, run):

@@ -23,11 +23,13 @@ class FrameTargets(NamedTuple):
         content, style: as of `optimization.targets.Targets`.
         references: of each, the image (1, height, width, 3) of another frame, moved to where
             things are in this one, and its trust (1, height, width, 1) in [0, 1].
+        free: (1, height, width, 1), 1 where the image may change, 0 where it is held.
     """
 
     content: dict
     style: dict
     references: tuple
+    free: object
 
 
 def temporal_loss(image, references, *, form="relative"):
@@ -89,7 +91,7 @@ class FrameEngine(Engine):
             return {
                 "losses": tf.concat([found["losses"], [loss]], axis=0),
                 "total": found["total"] + weighted,
-                "gradient": found["gradient"] + tape.gradient(weighted, image),
+                "gradient": goal.free * (found["gradient"] + tape.gradient(weighted, image)),
             }
 
         return evaluate
@@ -103,10 +105,13 @@ class FrameTransfer(Transfer):
         material, settings: as of `Transfer`.
         references: see `FrameTargets`, NumPy, of the final size; () for the first of a shot.
         count: how many references the frames of the film have, at most.
+        free: see `FrameTargets`; None: everywhere.
     """
 
-    def __init__(self, engine, material, settings, references, count):
-        nothing = material.content, np.zeros((*material.content.shape[:3], 1), np.float32)
+    def __init__(self, engine, material, settings, references, count, free=None):
+        flat = (*material.content.shape[:3], 1)
+        nothing = material.content, np.zeros(flat, np.float32)
+        self.free = np.ones(flat, np.float32) if free is None else free
         # As many for every frame: all are painted by the same compiled steps.
         self.references = (*references, *[nothing] * (count - len(references)))
         super().__init__(engine, material, settings)
@@ -119,4 +124,4 @@ class FrameTransfer(Transfer):
             (resize_to(moved, shape), tf.image.resize(trust, shape, "area"))
             for moved, trust in self.references
         )
-        return FrameTargets(*goal, references)
+        return FrameTargets(*goal, references, tf.image.resize(self.free, shape, "area"))

@@ -10,8 +10,9 @@ from style_transfer.video import flow
 from style_transfer.video.loss import FrameTransfer
 
 FINE = 2.0  # pixels: σ of the Gaussian that takes away what is fine
-AROUND = 30.0  # pixels: σ of the one over which the strength of what is fine is averaged
+AROUND = 101  # pixels: the window over which the strength of what is fine is averaged
 MOST = 1.5  # times, by which it is made stronger
+SURE = 0.99  # of the trust: the rest is the foot of the Gaussian that softens it
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
 
 
@@ -42,21 +43,25 @@ class Optimizer:
         """Return the transfer that paints a frame from others.
 
         Args:
-            references: pairs (moved, trust) of (1, height, width, 3) and (1, height, width, 1).
+            references: a list of `transfer.Reference`.
             kind: of the `visits.Visit`.
-            own: what the frame was painted as before, or None.
+            own: what the frame was painted as before, (1, height, width, 3), or None.
         """
-        start = self.blend(material, references) if own is None else mix(own, references)
-        material = dataclasses.replace(material, start=start)
+        pairs = [(each.image[None], each.trust[None, ..., None]) for each in references]
+        start = self.blend(material, pairs) if own is None else mix(own, pairs)
+        held = find_held(start[0], references)
+        if references:
+            start = np.where(held[..., None], references[0].image, start)
+        free = ~held[None, ..., None]
         steps = {"between": self.film.repair_steps, "again": self.film.pass_steps}
         changes = {"epochs": 1, "scales": "1", "warmup": 0, "patience": 0}
-        changes["steps"] = max(1, steps.get(kind, self.film.frame_steps))
+        changes["steps"] = max(1, steps.get(kind, self.film.frame_steps)) if free.any() else 1
         settings = dataclasses.replace(self.settings, **changes)
-        held = [
-            (moved, flow.leave_room(trust[0, ..., 0])[None, ..., None])
-            for moved, trust in references
-        ]
-        return FrameTransfer(self.engine, material, settings, held, self.count)
+        material = dataclasses.replace(material, start=start)
+        pairs = leave_room(pairs)
+        return FrameTransfer(
+            self.engine, material, settings, pairs, self.count, free.astype(np.float32)
+        )
 
     def blend(self, material, references):
         """Return the start of a frame: what others have of it, and new paint where none has."""
@@ -80,6 +85,37 @@ class Optimizer:
             steps = iterate.step
         image = transfer.engine.optimizer.shown_image(transfer.state).numpy()
         return image, transfer.state["losses"].numpy(), steps
+
+
+def leave_room(pairs):
+    """Return pairs (moved, trust) with room around what none of them has, see `flow`."""
+    if not pairs:
+        return []
+    total = sum(trust for _, trust in pairs)
+    room = flow.leave_room(total[0, ..., 0])[None, ..., None] / np.maximum(total, 1e-6)
+    return [(moved, room * trust) for moved, trust in pairs]
+
+
+def find_held(start, references):
+    """Tell where a frame is not painted: where nothing moved, and all that is trusted agrees.
+
+    This departs from the paper. A few steps more on each frame, and even a wall of a film at rest
+    goes on changing for as long as the optimization has not come to its end.
+
+    Args:
+        start: (height, width, 3).
+        references: a list of `transfer.Reference`.
+
+    Returns:
+        (height, width) bool.
+    """
+    if not references:
+        return np.zeros(start.shape[:2], bool)
+    held = flow.leave_room(sum(each.trust for each in references)) > SURE
+    for each in references:
+        agrees = np.abs(each.image - start).max(axis=-1) <= flow.SAME
+        held &= (each.trust < 1 - SURE) | (each.rests & agrees)
+    return held
 
 
 def mix(own, references):
@@ -116,10 +152,12 @@ class Pass:
         yield from ()
         material, references = work
         image = painted = np.asarray(self.network.paint(material, self.settings))
-        for moved, trust in references:
-            image = image + self.steadiness * trust * (moved - painted)
-        if references:
-            image = restore_detail(image[0], painted[0])[np.newaxis]
+        for each in references:
+            image = image + self.steadiness * each.trust[..., None] * (each.image - painted)
+        if references and self.steadiness:
+            before = references[0].image
+            held = find_held(before, references)[..., None]
+            image = np.where(held, before, restore_detail(image[0], painted[0]))[np.newaxis]
         return image.astype(np.float32), (), 0
 
 
@@ -140,4 +178,4 @@ def restore_detail(image, model):
 
 def strength(detail):
     """Return the mean square of (height, width, 3) around each pixel, (height, width, 1)."""
-    return cv2.GaussianBlur(np.mean(detail**2, axis=-1), (0, 0), AROUND)[..., np.newaxis]
+    return cv2.blur(flow.lengths(detail) / 3, (AROUND, AROUND))[..., np.newaxis]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from style_transfer import files
 from style_transfer.errors import SettingsError
-from style_transfer.feedforward import apply
+from style_transfer.feedforward import apply, style_file
 from style_transfer.optimization import memory, preparation
 from style_transfer.optimization.events import Notice
 from style_transfer.pictures import films, images
@@ -14,7 +14,7 @@ from style_transfer.video.frames import Frames
 from style_transfer.video.visits import reach
 
 FRAME_BYTES = 1.6  # of a PNG, for each pixel
-STATE_BYTES = 12  # and of what the next frames hold on to
+STATE_BYTES = 15  # and of what the next frames hold on to
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def prepare(job, downloading=None):
 
     Raises:
         files.FileError: a file cannot be used, or is not what it was in the job's record.
-        SettingsError: what reads films is not installed; there is not enough memory.
+        SettingsError: what reads films is not installed; there is not enough memory; the trained
+            network cannot do what the settings ask for.
     """
     films.check_installed()
     film = films.load(job.inputs.content, rate=job.selection.rate)
@@ -109,6 +110,8 @@ def load_pictures(job, film, times, masks):
         first[masks.path] = masks, pick(masks, film, times[:1])
 
     def load(path):
+        if apply.is_read(path):  # what stands for the styles that a network has
+            return path
         if str(path) not in first:
             return images.load(path)
         source, wanted = first[str(path)]
@@ -121,6 +124,8 @@ def load_pictures(job, film, times, masks):
 def find_network(job, sizes, downloading):
     """Return what paints; refuse what does not fit into the memory."""
     if job.film.instant:
+        if job.model:
+            style_file.check_settings(job.settings, job.model)
         apply.check_memory(sizes, job.settings)
         return apply.find_source(job.settings, job.model)
     settings = job.settings

@@ -1,5 +1,6 @@
 """A film, frame by frame (Ruder, Dosovitskiy & Brox, arXiv:1604.08610): a loop over visits."""
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,17 @@ class Reference:
 
     Attributes:
         content, image: (height, width, 3), of the film and of what was painted.
+        seen: (height, width, 3), not moved: how the film looked when that was painted.
         trust: (height, width).
+        rests: (height, width), where nothing had to be moved, and the film looks as it did then.
         shot: the first frame of its shot.
     """
 
     content: Any
     image: Any
+    seen: Any
     trust: Any
+    rests: Any
     shot: int
 
 
@@ -37,7 +42,8 @@ class Frame:
         number: of the visit, from 0.
         visit: a `visits.Visit`.
         image: (1, height, width, 3) float32: what the next ones hold on to.
-        shown: the same as it is to be shown.
+        seen: (height, width, 3), how the film looked when each pixel was painted.
+        shown: the image as it is to be shown.
         measures: see `MEASURES`.
         losses: (terms,) or ().
     """
@@ -45,6 +51,7 @@ class Frame:
     number: int
     visit: Any
     image: Any
+    seen: Any
     shown: Any
     measures: dict
     losses: Any
@@ -57,7 +64,7 @@ class FilmTransfer:
         painter: one of `painters`.
         materials: `frames.Materials`.
         visits: a list of `visits.Visit`.
-        recall: function from the name of a visit to (image, shot), of those that are done.
+        recall: function from the name of a visit to (image, seen, shot), of those that are done.
     """
 
     def __init__(self, painter, materials, visits, recall):
@@ -84,7 +91,7 @@ class FilmTransfer:
         content = self.frames.tensor(visit.frame)[0]
         references = self.find_references(visit, content)
         shot = references[0].shot if references else visit.frame
-        if references and visit.kind == "follow" and self.is_repeated(visit, content):
+        if references and visit.kind == "follow" and flow.is_same(content, references[0].seen):
             found = self.recall(name_of(visit.references[0]))[0], (), 0
         else:
             material = self.materials.of(visit.frame, shot)
@@ -96,12 +103,9 @@ class FilmTransfer:
         image, losses, steps = found
         measures = {"shot": shot, "steps": steps, "seconds": time.perf_counter() - began}
         measures |= measure(content, image[0], references)
+        seen = look(content, image[0], references)
         shown = self.materials.show(image, visit.frame)
-        return Frame(number, visit, image, shown, measures, losses)
-
-    def is_repeated(self, visit, content):
-        """Tell whether a frame is the one before, shown for longer."""
-        return flow.is_same(content, self.frames.tensor(visit.references[0][0])[0])
+        return Frame(number, visit, image, seen, shown, measures, losses)
 
     def find_references(self, visit, content):
         """Return the `Reference`s of a visit that are of the same shot."""
@@ -110,24 +114,38 @@ class FilmTransfer:
         trusts = [found[index].trust for index in kept]
         shares = [visit.references[index][2] for index in kept]
         return [
-            Reference(found[index].content, found[index].image, trust, found[index].shot)
+            dataclasses.replace(found[index], trust=trust)
             for index, trust in zip(kept, share_trust(trusts, shares))
         ]
 
     def find_reference(self, content, place):
         """Return a `Reference`, moved to where things are in a frame."""
-        image, shot = self.recall(name_of(place))
+        image, seen, shot = self.recall(name_of(place))
         other = self.frames.tensor(place[0])[0]
         motion, trust = flow.measure(content, other)
-        return Reference(flow.warp(other, motion), flow.warp(image[0], motion), trust, shot)
+        rests = ~motion.any(axis=-1) & flow.is_lit_alike(content, seen)
+        moved = flow.warp(other, motion), flow.warp(image[0], motion)
+        return Reference(*moved, seen, trust, rests, shot)
 
     def prepare(self, visit, material, references):
         """Return what the painter takes for a visit."""
         own = self.recall(name_of((visit.frame, visit.turn - 1)))[0] if visit.turn else None
         if not references and own is None:
             return self.painter.begin(material)
-        pairs = [(each.image[None], each.trust[None, ..., None]) for each in references]
-        return self.painter.go_on(material, pairs, visit.kind, own)
+        return self.painter.go_on(material, references, visit.kind, own)
+
+
+def look(content, image, references):
+    """Return how the film looked when each pixel of an image was painted.
+
+    Not in the frame before, but in the one since which the paint is held: a light that fades by
+    less than can be told from frame to frame would leave it behind.
+    """
+    if not references:
+        return content
+    first = references[0]
+    is_held = first.rests & (np.abs(image - first.image).max(axis=-1) <= flow.SAME)
+    return np.where(is_held[..., np.newaxis], first.seen, content)
 
 
 def share_trust(trusts, shares):

@@ -1,6 +1,7 @@
 """`python main.py video`: films to their end, stopped, killed and continued; what is refused."""
 
 import csv
+import errno
 import json
 import signal
 from fractions import Fraction
@@ -11,7 +12,8 @@ import pytest
 from conftest import MAIN, call_real, paint, refused, run_here, wait_until
 from PIL import Image
 
-from style_transfer.pictures import encoding, films
+from style_transfer.feedforward import architectures, style_file, trunk
+from style_transfer.pictures import encoding, films, images
 from style_transfer.reports import provenance
 from tools import clips
 
@@ -115,6 +117,25 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(studio, begin):
     assert contents(run) == contents(folder / "whole")
 
 
+def test_a_full_disk_loses_nothing(studio, tmp_path, monkeypatch):
+    folder, flags = studio
+    save = images.save_png
+
+    def save_some(path, image, **more):
+        if path.name == "000004.png":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, image, **more)
+
+    monkeypatch.setattr(images, "save_png", save_some)
+    outcome = run_here(folder, *flags, "-o", tmp_path / "run")
+    assert outcome.returncode == 1 and not outcome.stdout
+    (line,) = [each for each in outcome.stderr.splitlines() if each.startswith("Error")]
+    assert "No space" in line and f"go on with: python main.py video --resume {tmp_path}" in line
+    monkeypatch.undo()
+    assert run_here(folder, "video", "--resume", tmp_path / "run").returncode == 0
+    assert contents(tmp_path / "run") == contents(folder / "whole")
+
+
 def lines(run):
     path = run / "frames.csv"
     return path.read_text().splitlines() if path.exists() else []
@@ -165,6 +186,24 @@ def test_one_pass_a_frame_is_steadied(studio, tmp_path):
         assert outcome.returncode == 0, outcome.stderr
         errors[steadiness] = np.mean([float(row["warping_error"]) for row in table(run)])
     assert errors["0.9"] < 0.5 * errors["0"]
+
+
+def test_a_trained_network_paints_films(studio, tmp_path):
+    folder, _ = studio
+    model = tmp_path / "two.style"
+    pictures = [(name, Image.new("RGB", (80, 60), name)) for name in ("navy", "gold")]
+    network = architectures.list_weights(trunk.build_trunk(2))
+    style_file.write(model, network, pictures, {"steps": 7})
+    film = ("video", "-c", "clip.mp4", "--size", "64", "--instant", "-o", tmp_path / "run")
+    shares = ("--blend", "1", "--blend", "0")
+    outcome = run_here(folder, *film, "-m", model, *shares, "--duration", "0.1")
+    assert outcome.returncode == 0, outcome.stderr
+    assert len(table(tmp_path / "run")) == 3
+    assert run_here(folder, "video", "--resume", tmp_path / "run").returncode == 0
+    refused(run_here(folder, *film, "-m", "any", "--overwrite"), "--style is missing; this --model")
+    refused(
+        run_here(folder, *film, "-m", model, "--overwrite", *shares[:2]), "1 times for 2 styles"
+    )
 
 
 def test_a_preview_paints_three_frames(studio, tmp_path):

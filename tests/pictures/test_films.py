@@ -136,6 +136,16 @@ def test_odd_sides_are_made_even(tmp_path):
     assert films.load(tmp_path / "out.mp4").size == (34, 48)
 
 
+def test_the_same_pictures_become_the_same_bytes(tmp_path):
+    generator = np.random.default_rng(0)
+    pictures = list(generator.integers(0, 256, (12, 90, 160, 3)).astype(np.uint8))
+    found = set()
+    for _ in range(6):
+        encoding.write(tmp_path / "film.mp4", iter(pictures), range(12), Fraction(1, 25))
+        found.add((tmp_path / "film.mp4").read_bytes())
+    assert len(found) == 1
+
+
 def test_a_gif_is_a_film_with_its_own_times(tmp_path):
     frames = [Image.fromarray(picture(index)) for index in range(4)]
     frames[0].save(

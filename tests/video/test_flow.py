@@ -94,6 +94,20 @@ def test_flat_areas_of_a_still_camera_rest():
     assert trust[100:].mean() > 0.9
 
 
+def test_the_grain_of_a_film_moves_nothing():
+    still = clips.look(clips.texture(0), clips.matrix_at(0))
+    generator = np.random.default_rng(0)
+    for sigma in (0.02, 0.04):
+        grain = generator.normal(scale=sigma, size=(2, *still.shape))
+        before, after = np.clip(0.25 + 0.5 * still + grain, 0, 1).astype(np.float32)
+        weights = np.array([0.2126, 0.7152, 0.0722])  # of the luminance, which adds up noise
+        expected = sigma * np.linalg.norm(weights)
+        gray = flow.luminance(after).astype(np.float32)
+        assert flow.find_noise(gray) == pytest.approx(expected, rel=0.15)
+        found, trust = flow.measure(after, before)
+        assert np.mean(np.any(found != 0, axis=-1)) < 0.05 and trust.mean() > 0.95
+
+
 def test_flat_areas_move_with_what_is_around_them():
     picture = clips.texture(0)
     picture[150:250, 150:250] = 0.5
@@ -101,6 +115,16 @@ def test_flat_areas_move_with_what_is_around_them():
     found, trust = flow.measure(after, before)
     assert np.median(np.abs(found[60:120, 100:140] - (4, 0))) < 0.3
     assert trust[60:120, 100:140].mean() > 0.8
+
+
+def test_a_sky_of_few_levels_moves_as_one():
+    picture = clips.texture(0)
+    picture[:220] = 0.6 + 0.1 * np.linspace(0, 1, picture.shape[1])[:, np.newaxis]
+    matrices = [clips.matrix_at(time, pan=(2.4, 0.7)) for time in (0, 1)]
+    before, after = (np.rint(255 * clips.look(picture, each)) / 255 for each in matrices)
+    found, trust = flow.measure(*np.float32((after, before)))
+    error = np.linalg.norm(found - clips.exact_flow(matrices[1], matrices[0]), axis=-1)
+    assert trust[8:90, 8:-8].mean() > 0.99 and np.quantile(error[8:90, 8:-8], 0.99) < 0.5
 
 
 def test_a_cut_is_found_and_a_fast_pan_is_none():

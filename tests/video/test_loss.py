@@ -78,6 +78,19 @@ def test_a_state_has_as_many_losses_when_their_weights_change(optimizer):
     assert state["losses"].shape == optimizer.reweighted(state)["losses"].shape == (4,)
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_what_is_held_does_not_change_at_all(optimizer):
+    material = Material(draw(0), [Style(draw(5))], draw(1))
+    free = np.zeros((1, 36, 48, 1), np.float32)
+    free[:, :, 24:] = 1
+    settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
+    engine = FrameEngine(weights.draw(0, SMALL_VGG19), settings, 5.0)
+    transfer = FrameTransfer(engine, material, settings, (), 1, free)
+    *_, last = transfer.run()
+    np.testing.assert_array_equal(last.image[:, :, :24], draw(1)[:, :, :24])
+    assert np.abs(last.image - draw(1))[:, :, 24:].mean() > 0.01
+
+
 def test_what_is_trusted_stays():
     material = Material(draw(0), [Style(draw(5))], draw(1))
     settings = dataclasses.replace(SETTINGS, steps=10)

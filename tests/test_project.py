@@ -151,3 +151,9 @@ def test_functions_and_files_are_short():
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno < 40, f"{path}: {node.name}"
+
+
+def test_no_two_test_files_share_a_name():
+    """Pytest imports them by their base name, and refuses the second of two."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py")]
+    assert sorted(set(names)) == sorted(names)

@@ -65,6 +65,14 @@ def compare(network, settings, tensors, cut, *, mask=None, lifts=None, close=1e-
     assert difference <= 1e-4 * np.linalg.norm(whole["gradient"])
 
 
+@pytest.fixture
+def eager():
+    """Nothing is compiled, which would take longer than to compute it, for pictures so small."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.parametrize(
     ("shape", "kept", "sides", "changes"),
     [
@@ -77,7 +85,7 @@ def compare(network, settings, tensors, cut, *, mask=None, lifts=None, close=1e-
         ((64, 83), (2, 3), (32,), {"content_layers": ("block2_conv2", "block5_conv2")}),
     ],
 )
-def test_random_images(shape, kept, sides, changes):
+def test_random_images(eager, shape, kept, sides, changes):
     settings = Settings(**changes)
     small = SMALL_VGG16 if settings.network == "vgg16" else SMALL_VGG19
     tensors = pictures(shape, shape, (90, 71))
@@ -111,22 +119,14 @@ def cases(draw):
     return settings, draw(shapes), draw(shapes), cut, has_regions
 
 
-@pytest.fixture(scope="module")
-def eager():
-    """Nothing is compiled, which would take longer than to compute it, for pictures so small."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @given(case=cases())
 @examples(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_whatever_the_sizes_blocks_layers_and_statistics(eager, case):
     """A case that hypothesis draws; of one that fails it finds the simplest."""
@@ -135,13 +135,16 @@ def test_whatever_the_sizes_blocks_layers_and_statistics(eager, case):
     mask = halves(shape) if has_regions else None
     paintings = [painting, painting[::-1]] if has_regions else [painting]
     tensors = pictures(shape, shape, *paintings)
-    # Deviations and Wasserstein distances may be the little that is left of large terms: of those,
-    # whole or in blocks, float32 keeps fewer digits. (Both are as far from what float64 says.)
+    # The losses agree to 1e-5, the gradients to 1e-4, but where float32 cannot tell: a deviation is
+    # the root of a difference of two nearly equal sums where a channel hardly varies, a Wasserstein
+    # distance what is left of traces that nearly cancel. There, what another order of adding up
+    # changes in the seventh digit comes out in the fourth; float64 says that the whole is as far
+    # off as the blocks are.
     close = 1e-5 if settings.style_loss == "gram" else 3e-4
     compare(weights.draw(0, small), settings, tensors, cut, mask=mask, close=close)
 
 
-def test_regions_and_lifts():
+def test_regions_and_lifts(eager):
     """With a mask and two styles; and with heads, by which features are lifted."""
     tensors = pictures((101, 120), (101, 120), (64, 60), (61, 70))
     lift = np.random.default_rng(1).normal(size=(9, SMALL_WIDTHS[2] + 1)).astype(np.float32)
@@ -207,7 +210,7 @@ def test_the_spans_cover_the_length():
 
 
 @pytest.mark.parametrize("kept", [(), (1,)])
-def test_after_each_block_it_can_be_left(kept):
+def test_after_each_block_it_can_be_left(eager, kept):
     """And it tells how far it has come, to the end."""
 
     class LeftError(Exception):

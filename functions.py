@@ -244,5 +244,5 @@ def training_step(state, optimizer, evaluate):
     """
     moved = optimizer.move(state)
     # A picture has no other colors; without the clipping the optimizer wanders off.
-    image = ops.clip(moved["image"], 0.0, 1.0)
-    return optimizer.update(state, moved | {"image": image} | evaluate(image))
+    moved["image"] = ops.clip(moved["image"], 0.0, 1.0)
+    return optimizer.update(state, moved | evaluate(moved["image"]))

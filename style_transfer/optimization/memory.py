@@ -31,7 +31,7 @@ def estimate_fixed(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 4)
+    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
     kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)

@@ -18,9 +18,9 @@ from style_transfer.validation import parse_memory
 WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
 #: Bytes of the graphs for blocks, and of what oneDNN keeps for other precisions than float32. From
-#: peaks of runs with the compact network at 512, 1024 and 2048 px.
-GRAPHS, REORDERED = 120e6, 150e6
-BLOCK_IMAGES = 4  # of the size of the picture: itself padded, and its gradient on its way
+#: peaks of runs at 2048 px with both optimizers.
+GRAPHS, REORDERED = 100e6, 60e6
+BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 LESS = 0.6  # of what did not fit, though it should have, is tried next

@@ -106,7 +106,8 @@ class Tiling:
             gradient = None
         while parts:
             gradient = pull_all(parts.pop(), maps.pop(), targets, of_sums, gradient, done)
-        gradient = tape.gradient(padded, image, output_gradients=tf.convert_to_tensor(gradient))
+        gradient = tf.convert_to_tensor(gradient)  # a copy: let go of the array
+        gradient = tape.gradient(padded, image, output_gradients=gradient)
         return found | {"gradient": gradient}
 
     def add_up(self, image, targets, *, cut):

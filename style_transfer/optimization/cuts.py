@@ -72,7 +72,7 @@ def divide(architecture, layers, kept=()):
 
 
 def count_blocks(length, side):
-    """Return how many blocks of a side, of about the same length, make up the length of a picture.
+    """Return how many blocks of a side, about equal, make up the length of a padded picture.
 
     The border adds none: two of 512 px do for 1024 px and their border.
     """
@@ -98,13 +98,24 @@ class Evaluation:
         shape: (height, width) of the picture.
         architecture: with the widths of the network in use.
         layers: whose features are wanted.
+        border: that is mirrored around the picture, in pixels; see `borders`.
         is_look: whether without a gradient.
     """
 
     shape: tuple
     architecture: Any
     layers: tuple
+    border: int = 0
     is_look: bool = False
+
+    @property
+    def padded(self):
+        """(height, width) with the border."""
+        if not self.border:
+            return self.shape
+        return tuple(
+            math.ceil((side + 2 * self.border) / MULTIPLE) * MULTIPLE for side in self.shape
+        )
 
     @property
     def whole(self):
@@ -149,9 +160,9 @@ class Evaluation:
         copies, beside = memory.COPIES_OF_A_LOOK, sum(kept[: number + 2])
         if not self.is_look:  # the gradients with what goes in and comes out
             copies, beside = memory.COPIES, sum(kept[: number + 1]) + before + after
-        counts, lengths = self.count(side), []
-        for length, count in zip(self.shape, counts):
-            own = math.ceil(length / count / MULTIPLE) * MULTIPLE
+        lengths = []
+        for length, padded, count in zip(self.shape, self.padded, self.count(side)):
+            own = math.ceil(padded / count / MULTIPLE) * MULTIPLE
             lengths.append(min(length, own + 2 * stages[number].margin))
         features = math.prod(lengths) * self.architecture.numbers(stages[number].layers)
         return 4 * (copies * features + beside)
@@ -164,7 +175,7 @@ class Evaluation:
 
     def count(self, side):
         """Return how many blocks of a side there are down and across."""
-        return [count_blocks(length, side) for length in self.shape]
+        return [count_blocks(length, side) for length in self.padded]
 
     def work(self, cut):
         """Return how many times as much is computed as for the whole picture at once."""

@@ -46,7 +46,8 @@ class Room:
 
     def evaluation(self, shape, *, is_look=False):
         """Return the `cuts.Evaluation` of a picture of (height, width)."""
-        return Evaluation(tuple(shape), self.architecture, self.settings.layers, is_look)
+        layers, border = self.settings.layers, self.settings.border
+        return Evaluation(tuple(shape), self.architecture, layers, border, is_look)
 
     def choose_cut(self, shape, *, is_look=False):
         """Return the `cuts.Cut` of the least work that fits; None: the whole picture does.

@@ -12,6 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import functions
+from style_transfer.method import borders
 from style_transfer.method.architecture import MIN_SIDE, VGG16, VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization import blocks, cuts, engine, scaling, targets, tiling
@@ -207,6 +208,19 @@ def test_the_spans_cover_the_length():
                 assert 0 < each.end - each.begin <= longest
                 assert each.low in (0, each.begin - 80) or each.begin < 80 and each.low == 0
                 assert each.high == min(length, each.end + 80)
+
+
+@pytest.mark.parametrize("border", [0, 16])
+@pytest.mark.parametrize("side", [64, 512, math.inf])
+def test_there_are_as_many_blocks_as_were_counted(border, side):
+    """So that the memory and the work that a cut was chosen by are those that it takes."""
+    for shape in ((64, 83), (512, 530), (1030, 1570)):
+        evaluation = cuts.Evaluation(shape, VGG19, Settings().layers, border)
+        padding = borders.padding(shape, border)
+        sides = [length + sum(pair) for length, pair in zip(shape, padding or ((), ()))]
+        assert list(evaluation.padded) == sides
+        places = blocks.plan(sides, padding, side, 0, {})
+        assert len(places) == math.prod(evaluation.count(side))
 
 
 @pytest.mark.parametrize("kept", [(), (1,)])

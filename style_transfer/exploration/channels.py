@@ -16,7 +16,6 @@ from style_transfer.reports.page import Grid
 
 AT_ONCE = 16  # pictures
 SPACES = {False: "its own channels", True: "the full network's, as its heads estimate them"}
-WHOSE = {False: "its own channels", True: "the full network's"}
 NOTE = "A picture for each channel, from noise, changed until it answers most at all positions."
 
 
@@ -119,7 +118,7 @@ class Channels(Explorer):
                 elif channel not in living:
                     captions[row, column] = "dead"
         columns = [f"#{channel}" for channel in self.channels]
-        rows = [f"{layer}\n{WHOSE[self.heads[layer] is not None]}" for layer in self.layers]
+        rows = [f"{layer}\n{SPACES[self.heads[layer] is not None]}" for layer in self.layers]
         return {"sheet.png": Grid(self.title, rows, columns, cells, captions, absent="", note=NOTE)}
 
 

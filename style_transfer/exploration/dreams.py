@@ -22,6 +22,7 @@ LAYERS = ("block4_conv2", "block4_conv4", "block5_conv1")
 GUIDE_SIDE = 224  # pixels, at most
 ZOOM = 1.05  # of a frame against the one before
 ZOOM_OCTAVES, ZOOM_STEPS = 2, 3  # of a frame: what is in it goes on from the one before
+NOTE = "Changed step by step, from small sizes to large ones, so that the layer answers more."
 STILLS = 5  # frames of a film that its sheet shows
 
 
@@ -146,7 +147,8 @@ class Dreams(Explorer):
                 cells[place] = [*octaves, album.picture(name)]
         rows = [f"#{channel}" for channel in self.channels] or [self.describe()]
         columns = [self.stem, *self.layers]
-        return {"sheet.png": Grid(self.title, rows, columns, cells, absent="not yet")}
+        more = {"absent": "not yet", "note": NOTE}
+        return {"sheet.png": Grid(self.title, rows, columns, cells, **more)}
 
     def describe(self):
         """Write what all channels of a layer dream of."""
@@ -216,7 +218,9 @@ class Zoom(Dreams):
         stills = frames.choose(there, STILLS)
         cells = {(0, 0): there} | {(0, at): [path] for at, path in enumerate(stills, start=1)}
         columns = ["the film", *(path.stem.replace("_", " ") for path in stills)]
-        return {"sheet.png": Grid(self.title, list(self.layers), columns, cells if there else {})}
+        more = {"absent": "not yet", "note": NOTE}
+        rows, cells = list(self.layers), cells if there else {}
+        return {"sheet.png": Grid(self.title, rows, columns, cells, **more)}
 
 
 def choose_explorer(study, prepared):

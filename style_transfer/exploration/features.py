@@ -15,7 +15,7 @@ from style_transfer.exploration.choices import check_channels, choose_layers, pa
 from style_transfer.exploration.grams import grid_of_grams
 from style_transfer.exploration.patches import Patches
 from style_transfer.exploration.study import Explorer
-from style_transfer.optimization.device import choose_precision, find_device
+from style_transfer.optimization.device import find_device
 from style_transfer.optimization.events import Drawn
 from style_transfer.optimization.network import build_network
 from style_transfer.pictures import images
@@ -51,7 +51,6 @@ class Features(Explorer):
             prepared.check_memory(size, self.layers)
         self.settings = prepared.for_layers(self.layers)
         with find_device().scope():
-            self.precision = choose_precision(self.settings)
             self.model = build_network(self.network, self.settings, self.precision)
         pictures = prepared.pictures
         self.stems = {role: Path(each.path).stem for role, each in pictures.items()}

@@ -22,7 +22,7 @@ from style_transfer.pictures import images
 from style_transfer.settings import Settings
 
 LAYERS = ("block2_conv1", "block3_conv2")
-FLAGS = ("--layer", LAYERS[0], "--layer", LAYERS[1], "--border", "0", "--precision", "float32")
+FLAGS = ("--layer", LAYERS[0], "--layer", LAYERS[1], "--border", "0")
 
 
 def features_of(path):

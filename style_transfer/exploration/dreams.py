@@ -18,7 +18,6 @@ from style_transfer.pictures import images
 from style_transfer.reports import animation, frames
 from style_transfer.reports.page import Grid
 
-LAYERS = ("block4_conv2", "block4_conv4", "block5_conv1")
 GUIDE_SIDE = 224  # pixels, at most
 ZOOM = 1.05  # of a frame against the one before
 ZOOM_OCTAVES, ZOOM_STEPS = 2, 3  # of a frame: what is in it goes on from the one before
@@ -47,8 +46,9 @@ class Dreams(Explorer):
         self.title = f"{self.network.name} dreams of {self.stem}"
 
     def default_layers(self):
-        """Return the layers to dream of where none is named."""
-        return LAYERS
+        """Return the layers to dream of where none is named: VGG16 has fewer in block 4."""
+        last = max(name for name in self.network.architecture.layers if name.startswith("block4"))
+        return "block4_conv2", last, "block5_conv1"
 
     def check(self):
         """Refuse channels that there are not, and a guide with channels or with a low layer."""
@@ -164,7 +164,7 @@ class Zoom(Dreams):
 
     def default_layers(self):
         """Return the layer to dream of where none is named."""
-        return LAYERS[-1:]
+        return super().default_layers()[-1:]
 
     def check(self):
         """Refuse several dreams, too."""

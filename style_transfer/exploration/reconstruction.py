@@ -29,7 +29,7 @@ ROWS = {"content": "{}\ncontent: one layer", "style": "{}\nstyle: the layers so 
 NOTE = (
     "Each picture was noise, and was changed until the network sees in it what it sees in the "
     "original: the features of one layer, or the Gram matrices of all layers up to this one. "
-    "The error is relative: 0 is the same, 1 as far off as nothing at all."
+    "Under it the relative error that is left: 0 is the same, 1 as far off as nothing at all."
 )
 FIXED = {"init": "noise", "warmup": 0, "preserve_color": "none", "keep_alpha": False}
 
@@ -125,7 +125,7 @@ class Reconstruction(Explorer):
                 cells[place] = frames.find(folder)
                 error = read_error(folder, self.roles[entry.row])
                 digits = {"precision": 2, "fractional": False, "trim": "-"}
-                captions[place] = f"error {np.format_float_positional(error, **digits)}"
+                captions[place] = np.format_float_positional(error, **digits)
         rows = [ROWS[role].format(Path(self.pictures[role].path).stem) for role in self.roles]
         columns = ["original"]
         for names in zip_longest(*self.layers.values()):

@@ -25,7 +25,7 @@ from style_transfer.reports.page import Grid
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs
 
-ROWS = {"content": "{}\ncontent: one layer", "style": "{}\nstyle: the layers so far"}
+ROWS = {"content": "{}\ncontent: one layer", "style": "{}\nstyle: layers so far"}
 NOTE = (
     "Each picture was noise, and was changed until the network sees in it what it sees in the "
     "original: the features of one layer, or the Gram matrices of all layers up to this one. "

@@ -179,6 +179,12 @@ def pace_options():
             help="Weight of a third loss, by a critic that learns to tell the paintings from what "
             "is painted; try 0.3.",
         ),
+    ]
+
+
+def device_options():
+    """Make the options of what computes."""
+    return [
         Option(
             "--backend",
             section=RUN,
@@ -217,6 +223,7 @@ def parse_gpus(_context, _parameter, text):
         *file_names(),
         *network_options(),
         *pace_options(),
+        *device_options(),
         *file_options(recipes=False),
         *(each for each in setting_options() if each.name in USED),
         *message_options(),

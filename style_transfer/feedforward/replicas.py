@@ -132,10 +132,10 @@ def find(wanted, batch):
     found = device.count_gpus()
     count = max(divisors(batch, found), default=0) if wanted == ALL else wanted
     if not 0 < count <= found:
-        there = f"{found or 'no'} GPU{'s' * (found != 1)}"
+        there = "1 GPU" if found == 1 else f"{found or 'no'} GPUs"
         raise SettingsError(f"--gpus {wanted}: TensorFlow finds {there}; {remedy(found)}")
     names = [device.name_gpu(number) for number in range(count)]
-    name = f"{count} GPU{'s' * (count > 1)} ({', '.join(dict.fromkeys(names))})"
+    name = ("1 GPU" if count == 1 else f"{count} GPUs") + f" ({', '.join(dict.fromkeys(names))})"
     notice = ""
     if wanted == ALL and count < found:
         notice = f"{count} of {found} GPUs compute: they share the {batch} photos of a step equally"

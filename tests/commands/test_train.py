@@ -174,10 +174,22 @@ def test_a_training_is_no_run_of_painting(studio):
         (("-s", "none.png", "--photos", "photos"), ("none.png",)),
         (("-s", "day.png", "--photos", "photos", "-o", "x.png"), ("--output", ".style")),
         (("-s", "day.png", "--photos", "photos", "--minutes", "0"), ("--minutes",)),
+        ((*FLAGS, "--gpus", "two"), ("--gpus", "two", "all")),
+        ((*FLAGS, "--gpus", "3"), ("--gpus", "4 photos", "--batch 6")),
+        ((*FLAGS, "--gpus", "2", "--backend", "jax"), ("--gpus", "leave it out", "jax")),
     ],
 )
 def test_bad_input_is_refused(studio, flags, words):
     refused(run_here(studio[0], "train", *flags), *words)
+
+
+@pytest.mark.parametrize("count", ["2", "all"])
+def test_without_gpus_nothing_is_begun(studio, count, monkeypatch):
+    folder, flags = studio
+    monkeypatch.setattr("style_transfer.optimization.device.count_gpus", lambda: 0)
+    command = ("train", *flags, "--gpus", count, "-o", "none.style")
+    refused(run_here(folder, *command), f"--gpus {count}", "no GPUs", "leave --gpus out")
+    assert not list(folder.glob("none.*"))
 
 
 @pytest.mark.parametrize("flags", [(), ("--backend", "jax")])
@@ -211,7 +223,7 @@ def any_style(studio):
     for name in ("day", "night"):
         (folder / "paintings" / f"{name}.png").write_bytes((folder / f"{name}.png").read_bytes())
     rest = ("--photos", "photos", "--size", "96", "--epochs", "1", "--steps", "2", *flags[-2:])
-    network = ("--arch", "autoencoder", "--critic", "0.5", "--styles", "paintings")
+    network = ("--arch", "autoencoder", "--critic", "0.5", "--batch", "2", "--styles", "paintings")
     outcome = run_here(folder, "train", *network, *rest, "-o", "any.style")
     assert outcome.returncode == 0, outcome.stderr
     return folder
@@ -223,6 +235,8 @@ def test_a_network_for_any_style_takes_a_painting(any_style):
     assert file.paints_any and file.names == ("day", "night")
     table = losses.read(folder / "any.training" / "losses.csv")
     assert table.terms == ("content", "style", "total_variation", "critic", "validation")
+    words = provenance.list_words(json.loads((folder / "any.training" / "run.json").read_text()))
+    assert words[5:11] == ["--arch", "autoencoder", "--batch", "2", "--critic", "0.5"]
     pictures = {}
     for name, flags in {
         "day": ("-s", "day.png"),

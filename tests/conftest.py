@@ -5,6 +5,9 @@ and `begin` start it as a process with a stand-in for what computes (`standin`),
 where that matters, as it is.
 """
 
+import style_transfer  # noqa: F401  (what it tells NumPy has to be told before that is loaded)
+
+# isort: split
 import contextlib
 import dataclasses
 import io
@@ -22,6 +25,7 @@ from PIL import Image
 
 from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
+from style_transfer.optimization import job
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = (sys.executable, str(ROOT / "main.py"))
@@ -113,6 +117,24 @@ def small_weights(tmp_path_factory):
     return path
 
 
+class Engines:
+    """The last engines of all runs in this process: to build one takes longer than a run here."""
+
+    kept = []
+
+    def get(self, network, settings, *more, build=None):
+        """See `job.Engines.get`."""
+        from style_transfer.optimization import engine
+
+        build = build or engine.Engine
+        key = build, network.sha256, engine.compiled_part(settings), more
+        found = next((each for other, each in self.kept if other == key), None)
+        found = found or build(network, settings, *more)
+        others = [each for each in self.kept if each[1] is not found]
+        self.kept[:] = [(key, found), *others][:4]
+        return found
+
+
 def run_here(folder, *arguments, env=None):
     """Run `python main.py` in a folder, in this process; return what a process would."""
     import main
@@ -123,6 +145,7 @@ def run_here(folder, *arguments, env=None):
         for name, value in (env or {}).items():
             patch.setenv(name, value)
         patch.chdir(folder)
+        patch.setattr(job, "Engines", Engines)
         with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             try:
                 status = main.main()

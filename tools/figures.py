@@ -1,9 +1,10 @@
 """Make the pictures of README.md with the program itself, from the samples in `data/input`.
 
-    python tools/figures.py [NAME ...]
+    python tools/figures.py [--photos DIR] [NAME ...]
 
 Each picture of a figure is a run of `main.py`; runs go to `data/output/figures/` and are not
-repeated where they are there already. Takes some minutes.
+repeated where they are there already. Takes some minutes; `trained` trains a network before, by a
+folder of photos.
 """
 
 import functools
@@ -46,7 +47,8 @@ def sweep(pair, option, values, *others):
 
 FROM_PHOTO = ("--init", "content", "--steps", "30")
 NIGHT = str(INPUT / "night_strokes.jpg")
-MODEL_ANY = ("--model", "any")
+TAUGHT = ("waves", "night_strokes", "circles")  # the styles of the network for `trained`
+MODEL = RUNS / "samples.style"
 MASK = ("--content-mask", str(INPUT / "temple_mask.png"))
 
 #: Rows of pictures: an input by its name, or (label, (content, style), arguments of main.py).
@@ -83,10 +85,6 @@ FIGURES = {
         sweep(TEMPLE_NIGHT, "--style-loss", ("gram", "wasserstein", "mean-std")),
         sweep(TEMPLE_NIGHT, "--layer-weights", ("equal", "geometric")),
     ],
-    "trained": [
-        ["cat", "night_strokes", ("in one pass", ("cat", "night_strokes"), MODEL_ANY)],
-        ["temple", "circles", ("in one pass", ("temple", "circles"), MODEL_ANY)],
-    ],
     "init": [
         [
             ("--init instant", CAT_CIRCLES, ("--size", "320")),
@@ -111,6 +109,25 @@ def draw_epochs():
     folder = stylize(CAT_CIRCLES, ("--scales", "1", "--size", "320", "--patience", "0"))
     found = frames.find(folder)
     return assemble([[label(found[epoch], f"epoch {epoch}") for epoch in (0, 1, 2, 4, 10)]])
+
+
+def draw_trained(photos):
+    """Draw docs/trained.jpg: each sample photo by a network that learned the sample paintings."""
+    command = [sys.executable, ROOT / "main.py", "train", "--weights", "compact", "-o", MODEL]
+    for name in TAUGHT:
+        command += ["--style", INPUT / f"{name}.jpg"]
+    if not MODEL.exists():
+        if not photos:
+            raise click.UsageError("trained: name a folder of photos to learn from with --photos")
+        subprocess.run([*command, "--photos", photos], check=True)
+    rows = [[label(INPUT / f"{name}.jpg", name.replace("_", " ")) for name in TAUGHT]]
+    for content in ("cat", "temple"):
+        row = []
+        for number, name in enumerate(TAUGHT, 1):
+            path, _ = apply((content, name), "--model", MODEL, "--style-index", str(number))
+            row.append(label(path, f"{content}, {name.replace('_', ' ')}"))
+        rows.append(row)
+    return assemble(rows)
 
 
 def explore(command, arguments):
@@ -138,8 +155,8 @@ def draw(cell):
     if isinstance(cell, str):
         return label(next(INPUT.glob(f"{cell}.*")), cell.replace("_", " "))
     text, pair, arguments = cell
-    if arguments in (None, MODEL_ANY):  # one pass
-        path, seconds = apply(pair, *(arguments or ()))
+    if arguments is None:  # one pass
+        path, seconds = apply(pair, "--style", INPUT / f"{pair[1]}.jpg")
     else:
         folder = stylize(pair, arguments)
         path = folder / "result.png"
@@ -149,11 +166,10 @@ def draw(cell):
 
 def apply(pair, *arguments):
     """Paint a pair of samples in one pass; return the path, and the seconds of the pass."""
-    command = [sys.executable, ROOT / "main.py", "apply", "--overwrite", "--json"]
-    for option, name in zip(("--content", "--style"), pair):
-        command += [option, INPUT / f"{name}.jpg"]
-    name = "_".join((*pair, *arguments, "instant")).replace("--", "")
-    command += [*arguments, "--output", RUNS / f"{name}.png"]
+    command = [sys.executable, ROOT / "main.py", "apply", "--overwrite", "--json", *arguments]
+    command += ["--content", INPUT / f"{pair[0]}.jpg"]
+    kind = "trained" if MODEL in arguments else "instant"
+    command += ["--output", RUNS / f"{'_'.join((*pair, kind))}.png"]
     told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return Path(told["result"]), told["seconds"]
 
@@ -196,12 +212,14 @@ OTHERS |= {name: functools.partial(explore, name, each) for name, each in EXPLOR
 
 
 @click.command(help=__doc__.split("\n\n")[0])
-@click.argument("names", nargs=-1, type=click.Choice([*FIGURES, *OTHERS]))
-def main(names):
+@click.argument("names", nargs=-1, type=click.Choice([*FIGURES, *OTHERS, "trained"]))
+@click.option("--photos", metavar="DIR", help="Photos that the network of `trained` learns from.")
+def main(names, photos):
     """Make the figures that are named, or all of them."""
-    for name in names or (*FIGURES, *OTHERS):
-        if name in OTHERS:
-            figure = OTHERS[name]()
+    others = OTHERS | {"trained": functools.partial(draw_trained, photos)}
+    for name in names or (*FIGURES, *others):
+        if name in others:
+            figure = others[name]()
         else:
             figure = assemble([[draw(cell) for cell in row] for row in FIGURES[name]])
         path = ROOT / "docs" / f"{name}.jpg"

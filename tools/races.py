@@ -128,6 +128,7 @@ def compare_with_textbook(weights, content, style, effort):
     ours = Settings(epochs=effort.epochs, steps=effort.steps)
     entries = {
         "defaults": ours,
+        "twice the steps": dataclasses.replace(ours, epochs=2 * ours.epochs),
         "from the photo": dataclasses.replace(ours, init="content", scales="1"),
         "from the photo, coarse to fine": dataclasses.replace(ours, init="content"),
     }

@@ -2,7 +2,7 @@
 
 import click
 
-from style_transfer.commands.exploring import USED, explore, exploring_options, picture_option
+from style_transfer.commands.exploring import explore, exploring_options, picture_option
 from style_transfer.commands.options import CONTEXT, Command
 from style_transfer.exploration.choices import DreamChoices
 
@@ -30,10 +30,7 @@ larger networks begin. Some seconds a dream, on two cores; the page moves throug
     params=[
         picture_option("-c", "--content", help="The picture to dream of."),
         picture_option("--guide", help="A picture whose features the dream is to have."),
-        *exploring_options(
-            DreamChoices,
-            used=[name for name in USED if name != "precision"],
-        ),
+        *exploring_options(DreamChoices),
     ],
 )
 @click.pass_context

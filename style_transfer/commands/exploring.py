@@ -30,7 +30,6 @@ USED = (
     "pooling",
     "preprocessing",
     "border",
-    "precision",
 )
 
 

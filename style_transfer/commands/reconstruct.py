@@ -24,6 +24,7 @@ of all; the number under a picture is the relative error that is left. Each pict
 folder of its own; the page moves them all through their epochs. Two to three minutes on two cores.
 """
 OWN = (
+    "precision",
     "epochs",
     "steps",
     "tv_weight",

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +25,9 @@ from style_transfer.commands.playing import play
 from style_transfer.settings import COMMON
 
 MINUTES = 10.0
+BATCH = 4
+MOST = 1000  # photos a step, GPUs
+ALL = "all"
 HELP = """Train a network that repaints any photo in one pass, in the style of a painting.
 
 \b
@@ -157,6 +161,15 @@ def pace_options():
             "0.002 for johnson, else 0.001]",
         ),
         Option(
+            "--batch",
+            section=METHOD,
+            type=click.IntRange(1, MOST),
+            default=BATCH,
+            show_default=True,
+            metavar="N",
+            help="Photos a step.",
+        ),
+        Option(
             "--critic",
             section=METHOD,
             type=click.FloatRange(min=0),
@@ -166,6 +179,12 @@ def pace_options():
             help="Weight of a third loss, by a critic that learns to tell the paintings from what "
             "is painted; try 0.3.",
         ),
+    ]
+
+
+def device_options():
+    """Make the options of what computes."""
+    return [
         Option(
             "--backend",
             section=RUN,
@@ -173,7 +192,25 @@ def pace_options():
             help="What computes; jax trains on machines with a GPU that have no TensorFlow.  "
             "[default: tensorflow, if it is installed]",
         ),
+        Option(
+            "--gpus",
+            section=RUN,
+            metavar="N",
+            callback=parse_gpus,
+            help="Share the photos of each step among N GPUs of this machine, equally; all: among "
+            "as many as can share them. What is trained is the same.  [default: one, if there is "
+            "one]",
+        ),
     ]
+
+
+def parse_gpus(_context, _parameter, text):
+    """Turn `2` into a number; `all` stays."""
+    if text is None or text == ALL:
+        return text
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST):
+        raise click.BadParameter(f"{text} is no number of GPUs; write 2, or {ALL}")
+    return int(text)
 
 
 @click.command(
@@ -186,6 +223,7 @@ def pace_options():
         *file_names(),
         *network_options(),
         *pace_options(),
+        *device_options(),
         *file_options(recipes=False),
         *(each for each in setting_options() if each.name in USED),
         *message_options(),
@@ -199,6 +237,7 @@ def command(context, **options):
     rate = given.learning_rate or RATES.get(given.arch, RATE)
     settings = make_settings(options | {"optimizer": "adam", "learning_rate": rate})
     backend = choose_backend(given.backend)
+    check_gpus(given, backend)
     console = Console(quiet=given.quiet, verbose=given.verbose)
     console.status(f"Loading {backend} …")
     from style_transfer.feedforward import train
@@ -209,6 +248,7 @@ def command(context, **options):
         photos=given.photos,
         output=choose_output(given),
         settings=settings,
+        batch=given.batch,
         preview=given.preview,
         minutes=minutes,
         overwrite=given.overwrite,
@@ -217,6 +257,7 @@ def command(context, **options):
         add=given.add,
         critic=given.critic,
         backend=backend,
+        gpus=given.gpus,
     )
     play(functools.partial(train.perform, task), console, backend)
 
@@ -239,6 +280,18 @@ def check(given):
         raise click.UsageError("--precision float16 cannot be trained in; take bfloat16")
     if given.add and (given.arch != ARCHITECTURES[0] or given.start in (None, NONE)):
         raise click.UsageError("--add wants --from FILE, a network that was trained for some")
+
+
+def check_gpus(given, backend):
+    """Raise UsageError if a backend cannot share a step among GPUs, or these not the photos."""
+    if given.gpus is None:
+        return
+    if backend != BACKENDS[0]:
+        raise click.UsageError(f"--gpus is for TensorFlow; leave it out with --backend {backend}")
+    if given.gpus != ALL and given.batch % given.gpus:
+        batch = given.gpus * math.ceil(given.batch / given.gpus)
+        reason = f"{given.gpus} cannot share the {given.batch} photos of a step equally"
+        raise click.UsageError(f"--gpus: {reason}; add --batch {batch}")
 
 
 def list_styles(given):

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from style_transfer.errors import SettingsError
-from style_transfer.optimization.engine import build_network
+from style_transfer.optimization.network import build_network
 
 
 def choose_head(network, layer, space):

@@ -16,6 +16,7 @@ from style_transfer.reports.page import Grid
 
 AT_ONCE = 16  # pictures
 SPACES = {False: "its own channels", True: "the full network's, as its heads estimate them"}
+NOTE = "A picture for each channel, from noise, changed until it answers most at all positions."
 
 
 class Channels(Explorer):
@@ -117,9 +118,8 @@ class Channels(Explorer):
                 elif channel not in living:
                     captions[row, column] = "dead"
         columns = [f"#{channel}" for channel in self.channels]
-        return {
-            "sheet.png": Grid(self.title, list(self.layers), columns, cells, captions, absent="")
-        }
+        rows = [f"{layer}\n{SPACES[self.heads[layer] is not None]}" for layer in self.layers]
+        return {"sheet.png": Grid(self.title, rows, columns, cells, captions, absent="", note=NOTE)}
 
 
 def build_climb(model, spectrum, spectra, rate):

@@ -145,7 +145,7 @@ class DreamChoices(Choices):
     layers: tuple[str, ...] = layer_option(
         (),
         "A layer to dream of; several: one dream each; all: every one there is.  [default: "
-        "block4_conv2, block4_conv4, block5_conv1; with --zoom the last of them]",
+        "block4_conv2, the last of block 4, block5_conv1; with --zoom this one alone]",
     )
     channels: str = option(
         "",

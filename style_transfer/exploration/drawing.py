@@ -6,9 +6,13 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
+from style_transfer.reports import sheet
+
+WHITE = 0.995  # of a map's values are below the one that is drawn white: a glint darkens no map
 MARK = "#ff3b30"
 DECADES = 3.0  # of a Gram matrix that its colors show
 GRAM_SIDE = 384  # pixels
+BAR_WIDTH, BAR_HEIGHT = 60, 300  # pixels, of the bar that explains the colors
 COLORS = colormaps["magma"]
 
 
@@ -23,6 +27,19 @@ def draw_gram(gram, most):
     share = 1.0 + np.log10(np.maximum(gram / max(most, 1e-12), 10.0**-DECADES)) / DECADES
     pixels = np.rint(COLORS(np.clip(share, 0.0, 1.0))[..., :3] * 255).astype(np.uint8)
     return Image.fromarray(pixels).resize((GRAM_SIDE, GRAM_SIDE), Image.Resampling.NEAREST)
+
+
+def draw_color_bar():
+    """Draw the colors of `draw_gram`, with the shares of `most` that they stand for."""
+    bar = np.logspace(0.0, -DECADES, BAR_HEIGHT)[:, np.newaxis]
+    picture = Image.new("RGB", (GRAM_SIDE, GRAM_SIDE), sheet.PAPER)
+    top = (GRAM_SIDE - BAR_HEIGHT) // 2
+    picture.paste(draw_gram(bar, 1.0).resize((BAR_WIDTH, BAR_HEIGHT)), (top, top))
+    pen, font = ImageDraw.Draw(picture), sheet.load_font(2 * sheet.LABEL_SIZE)
+    for decade in range(int(DECADES) + 1):
+        place = (top + BAR_WIDTH + sheet.GAP, top + BAR_HEIGHT * decade / DECADES)
+        pen.text(place, f"{10.0**-decade:g}", sheet.INK, font, anchor="lm")
+    return picture
 
 
 def find_peak(values):

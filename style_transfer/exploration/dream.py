@@ -11,7 +11,7 @@ import functions
 from style_transfer.exploration.answers import build_answers
 from style_transfer.exploration.fourier import COLOR_ROOT
 from style_transfer.method.architecture import MIN_SIDE
-from style_transfer.optimization.engine import build_network
+from style_transfer.optimization.network import build_network
 
 SMOOTHINGS = (0.5, 1.0, 2.0)  # Gaussians that are added, by what multiplies their deviation
 NATURAL = 0.9  # of a step, with the colors of photographs; the rest has its own

@@ -18,10 +18,10 @@ from style_transfer.pictures import images
 from style_transfer.reports import animation, frames
 from style_transfer.reports.page import Grid
 
-LAYERS = ("block4_conv2", "block4_conv4", "block5_conv1")
 GUIDE_SIDE = 224  # pixels, at most
 ZOOM = 1.05  # of a frame against the one before
 ZOOM_OCTAVES, ZOOM_STEPS = 2, 3  # of a frame: what is in it goes on from the one before
+NOTE = "Changed step by step, from small sizes to large ones, so that the layer answers more."
 STILLS = 5  # frames of a film that its sheet shows
 
 
@@ -46,8 +46,9 @@ class Dreams(Explorer):
         self.title = f"{self.network.name} dreams of {self.stem}"
 
     def default_layers(self):
-        """Return the layers to dream of where none is named."""
-        return LAYERS
+        """Return the layers to dream of where none is named: VGG16 has fewer in block 4."""
+        last = max(name for name in self.network.architecture.layers if name.startswith("block4"))
+        return "block4_conv2", last, "block5_conv1"
 
     def check(self):
         """Refuse channels that there are not, and a guide with channels or with a low layer."""
@@ -146,7 +147,8 @@ class Dreams(Explorer):
                 cells[place] = [*octaves, album.picture(name)]
         rows = [f"#{channel}" for channel in self.channels] or [self.describe()]
         columns = [self.stem, *self.layers]
-        return {"sheet.png": Grid(self.title, rows, columns, cells, absent="not yet")}
+        more = {"absent": "not yet", "note": NOTE}
+        return {"sheet.png": Grid(self.title, rows, columns, cells, **more)}
 
     def describe(self):
         """Write what all channels of a layer dream of."""
@@ -162,7 +164,7 @@ class Zoom(Dreams):
 
     def default_layers(self):
         """Return the layer to dream of where none is named."""
-        return LAYERS[-1:]
+        return super().default_layers()[-1:]
 
     def check(self):
         """Refuse several dreams, too."""
@@ -216,7 +218,9 @@ class Zoom(Dreams):
         stills = frames.choose(there, STILLS)
         cells = {(0, 0): there} | {(0, at): [path] for at, path in enumerate(stills, start=1)}
         columns = ["the film", *(path.stem.replace("_", " ") for path in stills)]
-        return {"sheet.png": Grid(self.title, list(self.layers), columns, cells if there else {})}
+        more = {"absent": "not yet", "note": NOTE}
+        rows, cells = list(self.layers), cells if there else {}
+        return {"sheet.png": Grid(self.title, rows, columns, cells, **more)}
 
 
 def choose_explorer(study, prepared):

@@ -15,9 +15,9 @@ from style_transfer.exploration.choices import check_channels, choose_layers, pa
 from style_transfer.exploration.grams import grid_of_grams
 from style_transfer.exploration.patches import Patches
 from style_transfer.exploration.study import Explorer
-from style_transfer.optimization.device import choose_precision, find_device
-from style_transfer.optimization.engine import build_network
+from style_transfer.optimization.device import find_device
 from style_transfer.optimization.events import Drawn
+from style_transfer.optimization.network import build_network
 from style_transfer.pictures import images
 from style_transfer.reports.page import Grid
 
@@ -51,7 +51,6 @@ class Features(Explorer):
             prepared.check_memory(size, self.layers)
         self.settings = prepared.for_layers(self.layers)
         with find_device().scope():
-            self.precision = choose_precision(self.settings)
             self.model = build_network(self.network, self.settings, self.precision)
         pictures = prepared.pictures
         self.stems = {role: Path(each.path).stem for role, each in pictures.items()}
@@ -140,11 +139,11 @@ class Features(Explorer):
         return len(chosen) * len(self.compared)
 
     def brightest(self, layer, channel):
-        """Return the value that is drawn white: the largest of all pictures that are compared."""
+        """Return the value that is drawn white, of all pictures that are compared."""
         maps = [self.features[role][layer] for role in self.compared]
         if self.choices.brightness == "map":
             maps = [each[..., channel] for each in maps]
-        return max(float(each.max()) for each in maps)
+        return max(float(np.quantile(each, drawing.WHITE)) for each in maps)
 
     def list_grids(self, album):
         """Return the grids of maps, Gram matrices, patches."""
@@ -174,17 +173,27 @@ class Features(Explorer):
                     captions[cell] = self.caption(layer, role, channel)
         widest = max(len(self.choose(layer)) for layer in self.layers)
         columns = ["one position sees", *[""] * min(widest, IN_A_ROW)]
-        return Grid(self.title, rows, columns, cells, captions, absent="")
+        return Grid(self.title, rows, columns, cells, captions, absent="", note=self.explain())
+
+    def explain(self):
+        """Write how the maps are to be read."""
+        whose = "a channel's" if self.choices.brightness == "map" else "the layer's"
+        both = len(self.compared) > 1
+        text = f"Black: no answer; white: {whose} strongest{', in both pictures alike' * both}. "
+        text += "The frame: all that one position sees, where the first channel answers most. "
+        text += "Silent channels answer nowhere in this picture; dead ones, whose weights are all "
+        text += "0, in none."
+        return text + " r: correlation with the map of the photo." * both
 
     def label(self, layer, role):
         """Write what a row shows: the layer, how many channels are silent here, and everywhere."""
         maps = self.features[role][layer]
+        count = maps.shape[-1]
         silent = int((maps.max(axis=(0, 1, 2)) <= 0).sum())
-        dead = len(find_dead(self.network, layer, range(maps.shape[-1])))
+        dead = len(find_dead(self.network, layer, range(count)))
         name = f", {NAMES[role]}" if len(self.compared) > 1 else ""
         field = self.network.architecture.receptive_field(layer)
-        counts = f"{silent} of {maps.shape[-1]} silent, {dead} dead"
-        return f"{layer}{name}, sees {field} px: {counts}"
+        return f"{layer}{name}\n{count} channels see {field} px\n{silent} silent, {dead} dead"
 
     def caption(self, layer, role, channel):
         """Write the number of a channel; of the second picture, how its map is correlated, too."""
@@ -193,7 +202,7 @@ class Features(Explorer):
         sides = [self.features[each][layer][0, :, :, channel] for each in self.compared]
         height, width = (min(each.shape[axis] for each in sides) for axis in (0, 1))
         likeness = drawing.correlate(*(each[:height, :width] for each in sides))
-        return f"#{channel}, correlation {likeness:.2f}"
+        return f"#{channel}, r = {likeness:.2f}"
 
     def to_csv(self):
         """Write what every channel answers, as a table."""

@@ -6,7 +6,12 @@ import functions
 from style_transfer.exploration import drawing
 from style_transfer.reports.page import Grid
 
-TITLE = "Gram matrices: which channels answer together (silent ones left out)"
+TITLE = "Gram matrices: which channels answer together"
+NOTE = (
+    "A square for each pair of channels: the mean, over all positions, of their answers' product. "
+    "Its color is by the logarithm; 1 is the largest of {}, written over the column. The channels "
+    "stand in the order of their answers to {}; those that answer to no picture are left out."
+)
 
 
 def grid_of_grams(album, features, rows):
@@ -22,19 +27,23 @@ def grid_of_grams(album, features, rows):
     """
     roles = [role for role in rows if role in features]
     reference = "style" if "style" in roles else "content"
-    layers = list(features[reference])
+    layers, columns = list(features[reference]), []
     cells, captions = {}, {}
     for column, layer in enumerate(layers):
         grams = {role: compute(features[role][layer]) for role in roles}
         order = sort_channels(grams, reference)
         brightest = float(grams[reference].max())
+        columns.append(f"{layer}\n1 = {brightest:.3g}")
         for row, role in enumerate(roles):
             picture = drawing.draw_gram(grams[role][np.ix_(order, order)], brightest)
             cells[row, column] = [album.add_picture(f"gram_{layer}_{role}", picture)]
             if role != reference and reference == "style":
                 error = float(functions.relative_error(grams[role][None], grams["style"][None])[0])
                 captions[row, column] = f"relative error {error:.2g}"
-    return Grid(TITLE, [rows[role] for role in roles], layers, cells, captions, absent="")
+    cells[0, len(layers)] = [album.add_picture("gram_colors", drawing.draw_color_bar())]
+    note = NOTE.format(*["the painting" if reference == "style" else "the photo"] * 2)
+    labels = [rows[role] for role in roles], [*columns, "colors"]
+    return Grid(TITLE, *labels, cells, captions, absent="", note=note)
 
 
 def compute(features):

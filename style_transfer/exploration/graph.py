@@ -11,7 +11,7 @@ from style_transfer import files
 from style_transfer.exploration import diagram
 from style_transfer.exploration.study import Explorer
 from style_transfer.optimization.device import find_device
-from style_transfer.optimization.engine import build_network
+from style_transfer.optimization.network import build_network
 
 NAME = "model"
 COLUMNS = (

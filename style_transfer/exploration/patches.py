@@ -17,6 +17,7 @@ DRAWN_SIDE = 96  # pixels of a patch as it is drawn
 GAP = 2
 OUTSIDE = "#f2efe9"  # of the picture
 TITLE = "What excites these channels most, in other pictures"
+NOTE = "Nine patches of each channel, the strongest at the upper left; framed: all it sees there."
 
 
 class Patches:
@@ -41,7 +42,7 @@ class Patches:
         photo = images.to_pixels(image)
         for layer, channels in wanted.items():
             geometry = self.geometries[layer]
-            apart = max(1, geometry.size // geometry.stride // 2)
+            apart = max(1, max(geometry.size, LEAST_SIDE) // geometry.stride // 2)
             for channel in channels:
                 values = features[layer][0, :, :, channel]
                 found = [
@@ -63,9 +64,8 @@ class Patches:
                 cells[row, column] = [album.add_picture(name, montage)]
                 captions[row, column] = f"#{channel}"
         widest = max(len(channels) for channels in self.found.values())
-        columns = list(map(str, range(1, widest + 1)))
-        rows = [f"{layer}, sees {self.geometries[layer].size} px" for layer in self.found]
-        return Grid(TITLE, rows, columns, cells, captions, absent="")
+        rows = [f"{layer}\nsees {self.geometries[layer].size} px" for layer in self.found]
+        return Grid(TITLE, rows, [""] * widest, cells, captions, absent="", note=NOTE)
 
 
 def find_peaks(values, apart, most):

@@ -9,6 +9,8 @@ import json
 from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
+
 from style_transfer import files
 from style_transfer.batches import local, plan
 from style_transfer.errors import SettingsError
@@ -23,7 +25,12 @@ from style_transfer.reports.page import Grid
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs
 
-ROWS = {"content": "{}: the content of one layer", "style": "{}: the style of the layers so far"}
+ROWS = {"content": "{}\ncontent: one layer", "style": "{}\nstyle: layers so far"}
+NOTE = (
+    "Each picture was noise, and was changed until the network sees in it what it sees in the "
+    "original: the features of one layer, or the Gram matrices of all layers up to this one. "
+    "Under it the relative error that is left: 0 is the same, 1 as far off as nothing at all."
+)
 FIXED = {"init": "noise", "warmup": 0, "preserve_color": "none", "keep_alpha": False}
 
 
@@ -116,12 +123,15 @@ class Reconstruction(Explorer):
             place, folder = (entry.row, entry.column), entry.job.folder
             if records.is_finished(folder):
                 cells[place] = frames.find(folder)
-                captions[place] = f"error {read_error(folder, self.roles[entry.row]):.2g}"
+                error = read_error(folder, self.roles[entry.row])
+                digits = {"precision": 2, "fractional": False, "trim": "-"}
+                captions[place] = np.format_float_positional(error, **digits)
         rows = [ROWS[role].format(Path(self.pictures[role].path).stem) for role in self.roles]
         columns = ["original"]
         for names in zip_longest(*self.layers.values()):
             columns.append(" / ".join(dict.fromkeys(filter(None, names))))
-        return {"sheet.png": Grid(self.title, rows, columns, cells, captions, absent="not yet")}
+        more = {"absent": "not yet", "note": NOTE}
+        return {"sheet.png": Grid(self.title, rows, columns, cells, captions, **more)}
 
 
 def read_error(folder, term):

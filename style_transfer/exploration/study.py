@@ -251,7 +251,7 @@ def write_reports(album, study, explorer):
     for name, grid in grids.items():
         last = {place: paths[-1] for place, paths in grid.cells.items() if paths}
         labels = {"title": grid.title, "rows": grid.rows, "columns": grid.columns}
-        captions = {"captions": grid.captions, "absent": grid.absent}
+        captions = {"captions": grid.captions, "absent": grid.absent, "note": grid.note}
         sheet.draw(album.path(name), cells=last, **labels, **captions)
     record = album.record
     # What has the name of a setting is among them.

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 from keras.layers import Conv2D, SpectralNormalization
 
-from style_transfer.feedforward import backends
+from style_transfer.feedforward import backends, replicas
 
 WIDTH = 64  # channels between the features and the judgment
 AHEAD = 0.8  # the share of right judgments above which it does not learn
@@ -44,10 +44,11 @@ class Critic:
         weight: of its loss.
         widths: see `build_critic`.
         paintings: (1, height, width, 3) each, in [0, 1]; no side shorter than a crop.
+        devices: see `replicas`.
     """
 
-    def __init__(self, weight, widths, paintings):
-        self.weight = weight
+    def __init__(self, weight, widths, paintings, devices=replicas.ALONE):
+        self.weight, self.devices = weight, devices
         self.paintings = [np.asarray(each)[0] for each in paintings]
         self.layers = tuple(widths)
         self.model = build_critic(widths)
@@ -81,20 +82,25 @@ class Critic:
         """Do one step, unless it is far ahead.
 
         Args:
-            paintings, images: features of batches.
+            paintings, images: features of batches, the replicas' parts.
             rate: Adam's step size.
         """
+        normalize(self.model)
+        found = self.devices.run(self.differentiate, paintings, images)
+        gradients, won = self.devices.mean(found)
+        self.optimizer.learning_rate.assign(ops.where(won < AHEAD, rate, 0.0))
+        self.devices.apply(self.optimizer, gradients, self.model.trainable_variables)
+
+    def differentiate(self, paintings, images):
+        """Return the gradients of its own loss, and the share that it judged rightly."""
         both = {name: ops.concatenate([paintings[name], images[name]]) for name in self.layers}
         both = {name: ops.stop_gradient(each) for name, each in both.items()}
-        variables = self.model.trainable_variables
-        normalize(self.model)
 
         def objective():
             return compare(self.model(both))
 
-        gradients, won = backends.differentiate(objective, variables, self.variables)
-        self.optimizer.learning_rate.assign(ops.where(won < AHEAD, rate, 0.0))
-        self.optimizer.apply(gradients, variables)
+        own = self.model.trainable_variables
+        return backends.differentiate(objective, own, self.variables)
 
 
 def normalize(model):

@@ -58,12 +58,23 @@ class Loss:
         """Return the features of images, from layer name to (batch, height, width, N)."""
         return functions.extract_features(self.model, images, border=self.settings.border)
 
-    def __call__(self, photos, images, choice):
+    def mix(self, choice):
+        """Return the statistics of what images are to resemble, see `gallery.Choice`.
+
+        Returns:
+            From layer name to statistics by their names, each (batch, …).
+        """
+        return {
+            name: {key: gallery.mix(each, choice) for key, each in region["statistics"].items()}
+            for name, region in self.styles.items()
+        }
+
+    def __call__(self, photos, images, statistics):
         """Judge images.
 
         Args:
             photos, images: (batch, height, width, 3) in [0, 1].
-            choice: `gallery.Choice` of what they are to resemble.
+            statistics: of what they are to resemble, see `mix`.
 
         Returns:
             The unweighted losses of each, (batch, 3) in the order of `functions.TERMS`; and the
@@ -75,22 +86,21 @@ class Loss:
         kinds = {"kind": settings.style_loss, "form": settings.loss}
         losses = [
             functions.content_loss(features, content, form=settings.loss),
-            functions.style_loss(features, self.choose(choice), **kinds),
+            functions.style_loss(features, self.complete(statistics), **kinds),
             functions.total_variation(images, form=settings.tv_form),
         ]
         return ops.stack(losses, axis=1), features
 
-    def choose(self, choice):
-        """Return what the images are to resemble, see `functions.style_loss`."""
+    def complete(self, statistics):
+        """Return what `functions.style_loss` wants to know of mixed statistics."""
 
-        def mix(statistics):
-            mixed = {key: gallery.mix(each, choice) for key, each in statistics.items()}
+        def add_root(mixed):
             if "covariance" in mixed:
-                mixed["root"] = square_root(mixed["covariance"])
+                return mixed | {"root": square_root(mixed["covariance"])}
             return mixed
 
         return {
-            name: [region | {"statistics": mix(region["statistics"])}]
+            name: [region | {"statistics": add_root(statistics[name])}]
             for name, region in self.styles.items()
         }
 

@@ -16,7 +16,7 @@ from style_transfer.feedforward import (
 )
 from style_transfer.feedforward.critic import Critic
 from style_transfer.feedforward.loss import Loss
-from style_transfer.feedforward.train import BATCH, CROP, SHORTER_SIDE
+from style_transfer.feedforward.train import CROP, SHORTER_SIDE
 from style_transfer.optimization.device import choose_precision
 from style_transfer.pictures import images
 
@@ -25,12 +25,13 @@ NORMS = ("_norm/scale", "_norm/shift")
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' names, by precision
 
 
-def build_trainer(task, material, settings, saved):
+def build_trainer(task, material, settings, devices, saved):
     """Build a `training.Trainer`.
 
     Args:
         task, material: of `train`.
         settings: a `Settings`.
+        devices: see `replicas`; this is called in its scope.
         saved: from `Trainer.save`, or None.
 
     Raises:
@@ -44,15 +45,16 @@ def build_trainer(task, material, settings, saved):
     network, styles, pictures = build(task, material, settings, paintings, POLICIES[precision])
     loss = Loss(material.network, settings, pictures, precision)
     sizes = {"shorter_side": SHORTER_SIDE, "seed": settings.seed}
-    photos = dataset.Batches(material.paths, (BATCH, CROP), **sizes)
+    photos = dataset.Batches(material.paths, (task.batch, CROP), **sizes)
     held_back = dataset.Batches(material.held_back, (len(material.held_back), CROP), **sizes)
     preview = resize(material.preview, settings.size)
     lesson = training.Lesson(photos, held_back.batch(0), preview, styles(), len(paintings))
-    critic = hire_critic(task.critic, material, settings, loss) if task.critic else None
-    return training.Trainer(network, loss, lesson, settings, critic=critic, saved=saved)
+    critic = hire_critic(task.critic, material, settings, loss, devices) if task.critic else None
+    kind = {"critic": critic, "devices": devices}
+    return training.Trainer(network, loss, lesson, settings, saved=saved, **kind)
 
 
-def hire_critic(weight, material, settings, loss):
+def hire_critic(weight, material, settings, loss, devices):
     """Build a `critic.Critic` that sees the style layers."""
     widths = {name: loss.model.get_layer(name).filters for name in settings.style_layer_weights}
     longest = round(settings.size * settings.style_scale)
@@ -63,7 +65,7 @@ def hire_critic(weight, material, settings, loss):
         return images.to_tensor(picture, (math.ceil(width * scale), math.ceil(height * scale)))
 
     paintings = [enlarge(each) for each in material.styles]
-    return Critic(weight, widths, paintings)
+    return Critic(weight, widths, paintings, devices)
 
 
 def resize(picture, side):

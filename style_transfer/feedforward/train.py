@@ -15,7 +15,7 @@ import numpy as np
 
 from style_transfer import files
 from style_transfer.errors import ComputationError
-from style_transfer.feedforward import dataset, style_file
+from style_transfer.feedforward import dataset, replicas, style_file
 from style_transfer.networks import weights
 from style_transfer.optimization import failures, job, memory
 from style_transfer.optimization.events import Loading, Notice, Planned, Saved, Saving
@@ -28,7 +28,6 @@ from style_transfer.runs.inputs import Inputs
 from style_transfer.settings import Settings
 
 HELD_BACK = 8  # photos that the network is judged by
-BATCH = 4  # photos a step
 CROP = 168  # pixels: with the border, what VGG halves four times
 SHORTER_SIDE = 288  # of the photos that are cropped, so that things have the size they have at use
 RESERVE = 10.0  # seconds of a time budget for what comes before and after the steps
@@ -47,6 +46,7 @@ class Task:
         photos: path of a folder.
         output: path of the `.style` file; beside it lies the folder of the training.
         settings: a `Settings`: layers and weights of the loss, epochs and steps, learning rate.
+        batch: photos a step.
         preview: path of the photo to show, or None: one that is held back.
         minutes: how long it may take: chooses the steps; or None.
         overwrite: whether to begin anew what was trained, or begun, with other settings.
@@ -55,12 +55,14 @@ class Task:
         add: whether the styles are added to those that it has, of which nothing changes.
         critic: weight of the critic's loss; 0: there is none.
         backend: what computes, of `LIBRARIES`; Keras' own by the time that it is imported.
+        gpus: how many share a batch, or `replicas.ALL`; None: what computes by itself.
     """
 
     styles: tuple
     photos: str
     output: Path
     settings: Settings
+    batch: int
     preview: str | None = None
     minutes: float | None = None
     overwrite: bool = False
@@ -69,6 +71,7 @@ class Task:
     add: bool = False
     critic: float = 0.0
     backend: str = "tensorflow"
+    gpus: int | str | None = None
 
     @property
     def folder(self):
@@ -84,7 +87,7 @@ def perform(task, *, should_stop=lambda: False, downloading=None):
 
     Raises:
         files.FileError: a file cannot be used.
-        SettingsError: there are no such weights.
+        SettingsError: there are no such weights, or GPUs.
         ArithmeticError: the loss diverged.
         ComputationError: the memory ran out, or the device failed.
         OSError: a file could not be written.
@@ -98,12 +101,18 @@ def perform(task, *, should_stop=lambda: False, downloading=None):
         record, settings = find_run(task, record) or (record, task.settings)
         if task.backend not in sys.modules:
             yield Loading(LIBRARIES[task.backend])
+        devices = replicas.find(task.gpus, task.batch)
+        if devices.notice:
+            yield Notice(devices.notice)
         with open_run(task, record) as run:
-            yield from train(run, task, settings, material, began, should_stop)
+            yield from train(run, task, settings, material, devices, began, should_stop)
     except MemoryError as error:
         raise ComputationError("the memory ran out; close other programs") from error
     except (*failures.tensorflow_errors(), *failures.jax_errors()) as error:
-        raise failures.explain(error, task.settings) from error
+        failure = failures.explain(error, task.settings)
+        if failures.is_out_of_memory(error):
+            failure = ComputationError(f"{failure}, or give a smaller --batch")
+        raise failure from error
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ def make_record(task, material):
     listed = "\n".join(f"{each.name} {each.stat().st_size}" for each in material.paths)
     training = {"photos": str(task.photos), "sha256": files.sha256(listed.encode())}
     training |= {"count": len(material.paths), "minutes": task.minutes}
-    training |= {"batch": BATCH, "crop": CROP, "shorter_side": SHORTER_SIDE}
+    training |= {"batch": task.batch, "crop": CROP, "shorter_side": SHORTER_SIDE}
     training |= {"arch": task.arch, "add": task.add, "critic": task.critic}
     training |= {"from": material.start and material.start.sha256}
     training |= {"backend": task.backend} if task.backend != "tensorflow" else {}
@@ -208,7 +217,7 @@ def open_run(task, record):
     return Run.create(task.folder, record)
 
 
-def train(run, task, settings, material, began, should_stop):
+def train(run, task, settings, material, devices, began, should_stop):
     """Train to the end, or until asked to stop, and write the network: a generator of events."""
     if records.is_finished(run.folder) and task.output.exists():
         yield Notice("trained before; --overwrite trains it anew")
@@ -220,7 +229,8 @@ def train(run, task, settings, material, began, should_stop):
     if notice:
         yield Notice(notice)
     try:
-        trainer = build_trainer(task, material, settings, saved)
+        with devices.scope():
+            trainer = build_trainer(task, material, settings, devices, saved)
     except CheckpointError as error:
         raise files.FileError(run.folder, error, "start anew with --overwrite") from None
     seconds = trainer.time_step()
@@ -228,7 +238,7 @@ def train(run, task, settings, material, began, should_stop):
         settings = fit(settings, 60 * task.minutes - (time.monotonic() - began), seconds)
         run.record["settings"] = dataclasses.asdict(settings)
         trainer.reschedule(settings)
-    run.record["precision"] = trainer.loss.precision
+    run.record |= {"precision": trainer.loss.precision, "device": devices.name}
     run.save_record(finished=False)
     run.image = trainer.image
     yield describe_plan(run, trainer, material, seconds)
@@ -256,7 +266,7 @@ def describe_plan(run, trainer, material, seconds):
         network=f"trained by {material.network.name}",
         size=(CROP, CROP),
         precision=run.record["precision"],
-        device=f"{len(material.paths)} photos",
+        device=", ".join(filter(None, [f"{len(material.paths)} photos", trainer.devices.name])),
         settings=trainer.settings,
         terms=tuple(run.record["terms"]),
         sides=(CROP,),

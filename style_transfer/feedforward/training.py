@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from style_transfer.feedforward import architectures, backends, gallery
+from style_transfer.feedforward import architectures, backends, gallery, replicas
 from style_transfer.optimization.divergence import check_finite, weigh
 from style_transfer.optimization.events import Iterate
 from style_transfer.runs import checkpoint
@@ -73,18 +73,24 @@ class Trainer:
         lesson: what to learn from, a `Lesson`.
         settings: epochs, steps, learning rate, seed.
         critic: a `critic.Critic`, or None.
+        devices: what it computes on, see `replicas`; the network, the loss and the critic were
+            built in its scope.
         saved: from `save`, to continue where another one was.
 
     Raises:
         checkpoint.CheckpointError: what was saved is not of such a training.
     """
 
-    def __init__(self, network, loss, lesson, settings, *, critic=None, saved=None):
+    def __init__(
+        self, network, loss, lesson, settings, *, critic=None, devices=replicas.ALONE, saved=None
+    ):
         self.network, self.loss, self.lesson, self.critic = network, loss, lesson, critic
+        self.devices = devices
         self.reschedule(settings)
         self.styles = ops.convert_to_tensor(lesson.styles, "float32")
-        self.optimizer = keras.optimizers.Adam(global_clipnorm=CLIP)
-        self.optimizer.build(network.trainable_variables)
+        with devices.scope():
+            self.optimizer = keras.optimizers.Adam(global_clipnorm=devices.limit(CLIP))
+            self.optimizer.build(network.trainable_variables)
         self.weights = np.append(loss.weights, critic.weight if critic else []).astype(np.float32)
         self.compiled = backends.compiled(self.take_step, self.variables)
         self.step, self.validation, self.is_new = 0, math.inf, saved is None
@@ -99,23 +105,33 @@ class Trainer:
 
     def take_step(self, photos, choice, rate, crops):
         """Do one step; return the losses before it."""
+        # Mixed where they are, before the batch is split: those of all styles may be a gigabyte.
+        wanted = gallery.mix(self.styles, choice), self.loss.mix(choice)
+        parts = self.devices.split((photos, *wanted, crops))
+        gradients, losses, seen = self.devices.run(self.differentiate, *parts)
+        self.optimizer.learning_rate.assign(rate)
+        own = self.network.trainable_variables
+        self.devices.apply(self.optimizer, self.devices.mean(gradients), own)
+        if self.critic:
+            self.critic.learn(*seen, rate)
+        return self.devices.mean(losses)
+
+    def differentiate(self, photos, mixture, statistics, crops):
+        """Return the gradients of a batch, its losses, and the features the critic learns from."""
 
         def objective():
-            images = self.network([photos, gallery.mix(self.styles, choice)], training=True)
-            losses, features = self.judge(photos, images, choice)
+            images = self.network([photos, mixture], training=True)
+            losses, features = self.judge(photos, images, statistics)
             return self.loss.objective(images, losses, self.weights), (losses, features)
 
         own = self.network.trainable_variables
         gradients, (losses, features) = backends.differentiate(objective, own, self.variables)
-        self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply(gradients, own)
-        if self.critic:
-            self.critic.learn(self.loss.look(crops), features, rate)
-        return ops.mean(losses, axis=0)
+        seen = (self.loss.look(crops), features) if self.critic else ()
+        return gradients, ops.mean(losses, axis=0), seen
 
-    def judge(self, photos, images, choice):
+    def judge(self, photos, images, statistics):
         """Return the losses of images, the critic's last, and their features, see `loss.Loss`."""
-        losses, features = self.loss(photos, images, choice)
+        losses, features = self.loss(photos, images, statistics)
         if self.critic:
             losses = ops.concatenate([losses, self.critic.judge(features)[:, None]], axis=1)
         return losses, features
@@ -125,8 +141,9 @@ class Trainer:
         generator = np.random.default_rng((self.settings.seed, self.step, 2))
         choice = gallery.draw(generator, len(photos), len(self.styles))
         rate = ops.convert_to_tensor(self.schedule.rate(self.step), "float32")
-        crops = self.critic.draw(generator, photos.shape) if self.critic else None
-        losses = self.compiled(ops.convert_to_tensor(photos), choice, rate, crops)
+        crops = self.critic.draw(generator, photos.shape) if self.critic else ()
+        with self.devices.scope():
+            losses = self.compiled(ops.convert_to_tensor(photos), choice, rate, crops)
         self.step += 1
         return ops.convert_to_numpy(losses)
 
@@ -210,7 +227,8 @@ class Trainer:
         photos = self.lesson.held_back
         choice = gallery.pure(np.arange(len(photos)) % self.lesson.paintings)
         images = architectures.paint(self.network, photos, gallery.mix(self.styles, choice))
-        losses, _ = self.judge(ops.convert_to_tensor(photos), ops.convert_to_tensor(images), choice)
+        pair = ops.convert_to_tensor(photos), ops.convert_to_tensor(images)
+        losses, _ = self.judge(*pair, self.loss.mix(choice))
         losses = ops.convert_to_numpy(losses).mean(axis=0)
         self.validation = float(weigh(losses, self.weights))
         if self.validation <= self.best_validation:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from style_transfer.errors import SettingsError
 from style_transfer.optimization import processors
 
 
@@ -63,15 +64,41 @@ def find_device_of_tensorflow():
     return Device(name, is_gpu=True)
 
 
-def try_gpu():
-    """Compute a little on the GPU: TensorFlow may have no kernels for it (CUDA_ERROR_INVALID_PTX).
+def count_gpus():
+    """Return how many GPUs TensorFlow finds."""
+    import tensorflow as tf
+
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+def name_gpu(number):
+    """Return the name of a GPU for people, once it has computed.
+
+    Raises:
+        SettingsError: it does not compute.
+    """
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")[number]
+    name = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+    try:
+        try_gpu(number)
+    except tf.errors.OpError as error:
+        reason = str(error.message).partition("\n")[0]
+        remedy = "name others in CUDA_VISIBLE_DEVICES, or leave --gpus out"
+        raise SettingsError(f"GPU {number}, {name}, cannot compute ({reason}); {remedy}") from error
+    return name
+
+
+def try_gpu(number=0):
+    """Compute a little on a GPU: TensorFlow may have no kernels for it (CUDA_ERROR_INVALID_PTX).
 
     Raises:
         tf.errors.OpError: it cannot.
     """
     import tensorflow as tf
 
-    with tf.device("/GPU:0"):
+    with tf.device(f"/GPU:{number}"):
         image, kernel = tf.ones((1, 8, 8, 3)), tf.ones((3, 3, 3, 4))
         tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"))).numpy()
 

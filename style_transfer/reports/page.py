@@ -37,11 +37,12 @@ class Grid:
 
     Attributes:
         title: above it.
-        rows, columns: labels, a text each.
+        rows, columns: labels, a text each, of one line or more.
         cells: from (row index, column index), both from 0, to the paths of a film's frames, in
             order; one path is a picture, none a film that failed.
         captions: lines under the pictures, by the same indices.
         absent: what is written where there is nothing.
+        note: what the pictures show, a sentence or more.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Grid:
     cells: dict
     captions: dict = dataclasses.field(default_factory=dict)
     absent: str = "not run"
+    note: str = ""
 
 
 @dataclass(frozen=True)

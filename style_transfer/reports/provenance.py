@@ -71,6 +71,8 @@ def list_training_options(training):
     words = []
     if training.get("arch", "johnson") != "johnson":
         words += ["--arch", training["arch"]]
+    if training.get("batch", 4) != 4:  # the default
+        words += ["--batch", str(training["batch"])]
     if training.get("critic"):
         words += ["--critic", f"{training['critic']:g}"]
     if "backend" in training:
@@ -110,7 +112,7 @@ def list_facts(record):
     """List what a run was made from and with: (name, text, SHA-256 or nothing)."""
     facts = [(role, each["path"], each["sha256"]) for role, each in record["inputs"].items()]
     facts.append(("weights", record["weights"]["name"], record["weights"]["sha256"]))
-    computed = [record[name] for name in ("device", "precision") if name in record]
+    computed = [record[name] for name in ("device", "precision") if record.get(name)]
     if record.get("seconds_per_step"):
         computed.append(f"{record['steps_done']} steps of {record['seconds_per_step']:.2g} s")
     versions = (f"{name} {version}" for name, version in record["versions"].items())

@@ -1,5 +1,6 @@
 """Deep Dream: its steps against NumPy, SciPy and Keras, and the command."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,7 +15,9 @@ import functions
 from style_transfer.exploration import dream, dreams
 from style_transfer.exploration import study as studies
 from style_transfer.exploration.choices import DreamChoices
+from style_transfer.method.architecture import VGG16, VGG19
 from style_transfer.networks import weights
+from style_transfer.pictures import images
 from style_transfer.settings import Settings
 
 LAYER = "block2_conv2"
@@ -107,6 +110,22 @@ def test_the_contrast_is_that_of_the_other(image):
     found = dreams.match_contrast(image**2, image)
     np.testing.assert_allclose(found.mean((0, 1, 2)), image.mean((0, 1, 2)), rtol=1e-4)
     np.testing.assert_allclose(found.std((0, 1, 2)), image.std((0, 1, 2)), rtol=1e-3)
+
+
+def test_every_network_has_the_layers_to_dream_of(content):
+    """Without a name: VGG16 has no fourth convolution in a block."""
+    last = {"vgg19": "block4_conv4", "vgg16": "block4_conv3"}
+    for name, architecture in (("vgg19", VGG19), ("vgg16", VGG16)):
+        narrow = weights.draw(0, dataclasses.replace(architecture, widths=(2,) * 5))
+        prepared = studies.Prepared(
+            {"content": images.load(content)}, narrow, Settings(network=name)
+        )
+        for zoom, layers in (
+            (0, ("block4_conv2", last[name], "block5_conv1")),
+            (2, ("block5_conv1",)),
+        ):
+            study = studies.Study("dream", {}, prepared.settings, DreamChoices(zoom=zoom), None)
+            assert dreams.choose_explorer(study, prepared).layers == layers
 
 
 FAST = ("--steps", "2", "--octaves", "2", "--jitter", "2")

@@ -3,16 +3,18 @@
 import csv
 import dataclasses
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import SMALL_VGG19, paint, refused
+from conftest import ROOT, SMALL_VGG19, paint, refused
+from matplotlib import colormaps
 from PIL import Image
 
 import functions
-from style_transfer.exploration import drawing, patches
+from style_transfer.exploration import answers, drawing, patches
 from style_transfer.exploration import study as studies
 from style_transfer.exploration.choices import FeatureChoices, parse_channels
 from style_transfer.networks import weights
@@ -20,7 +22,7 @@ from style_transfer.pictures import images
 from style_transfer.settings import Settings
 
 LAYERS = ("block2_conv1", "block3_conv2")
-FLAGS = ("--layer", LAYERS[0], "--layer", LAYERS[1], "--border", "0", "--precision", "float32")
+FLAGS = ("--layer", LAYERS[0], "--layer", LAYERS[1], "--border", "0")
 
 
 def features_of(path):
@@ -69,16 +71,17 @@ def test_the_strongest_channels_are_shown_in_their_order(explored, content):
             values = features[..., channel]
             block = 64 // values.shape[1]
             pixels = np.asarray(Image.open(path).convert("L"))[::block, ::block]
-            np.testing.assert_allclose(pixels, 255 * values / values.max(), atol=0.51)
+            wanted = 255 * np.minimum(values / np.quantile(values, drawing.WHITE), 1)
+            np.testing.assert_allclose(pixels, wanted, atol=0.51)
 
 
 def test_two_pictures_share_the_brightness_of_a_channel(explored, content, style):
     folder = explored("--channels", "2")
     maps = [features_of(path)[LAYERS[0]][..., 2] for path in (content, style)]
-    brightest = max(each.max() for each in maps)
+    brightest = max(np.quantile(each, drawing.WHITE) for each in maps)
     for role, values in zip(("content", "beside"), maps):
         picture = Image.open(folder / "pictures" / f"{LAYERS[0]}_002_{role}.png").convert("L")
-        assert abs(np.asarray(picture).max() - 255 * values.max() / brightest) < 1
+        assert abs(np.asarray(picture).max() - 255 * min(1, values.max() / brightest)) < 1
 
 
 def test_the_page_and_the_record_tell_how_it_was_made(explored, content):
@@ -142,6 +145,28 @@ def test_correlation_is_that_of_numpy():
         np.corrcoef(first.ravel(), second.ravel())[0, 1]
     )
     assert drawing.correlate(first, np.ones((5, 7))) == 0.0
+
+
+def test_the_model_card_tells_the_dead_channels():
+    card = (ROOT / "data" / "weights" / "README.md").read_text()
+    total, channels = map(int, re.search(r"(\d+) of its (\d+) are dead", card).groups())
+    told = re.search(r"From `block1_conv1` to `block5_conv1`: ([^;]*);", card)[1]
+    counts = [int(each) for each in re.findall(r"(?<!of )\b\d+", told)]
+    compact = weights.load("compact")
+    widths = {name: compact.architecture.width(name) for name in compact.layers}
+    dead = [
+        len(answers.find_dead(compact, *each)) for each in zip(widths, map(range, widths.values()))
+    ]
+    assert dead == counts and (sum(dead), sum(widths.values())) == (total, channels)
+
+
+def test_the_color_bar_has_the_colors_of_the_gram_matrices():
+    bar = np.asarray(drawing.draw_color_bar())
+    top, column = (drawing.GRAM_SIDE - drawing.BAR_HEIGHT) // 2, drawing.GRAM_SIDE // 8
+    rows = top + np.array([0, 100, 200, 299])
+    for row, share in zip(rows, (1.0, 0.1, 0.01, 0.001)):
+        color = np.array(colormaps["magma"](1 + np.log10(share) / 3)[:3]) * 255
+        np.testing.assert_allclose(bar[row, column], color, atol=3)
 
 
 def test_channels_are_numbers_and_ranges():

@@ -10,12 +10,15 @@ from conftest import ROOT
 from trainers import build_trainer, make_narrow, take_steps
 
 PROGRAM = Path(__file__).with_name("trainers.py")
+#: Four steps are not worth what XLA would do to make them fast.
+HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
 def continue_by_jax(saved, done):
     """Go on with a training in a process that has no TensorFlow."""
     paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths}
+    environment["XLA_FLAGS"] = HASTY
     subprocess.run([sys.executable, PROGRAM, saved, done], env=environment, check=True)
     with np.load(done) as file:
         return dict(file)

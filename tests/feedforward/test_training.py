@@ -37,7 +37,8 @@ def test_the_loss_is_that_of_painting(kind):
     loss, styles = build_loss(2, settings)
     generator = np.random.default_rng(2)
     photos, images = (generator.random((2, 32, 48, 3), np.float32) for _ in range(2))
-    found, _ = loss(tf.constant(photos), tf.constant(images), gallery.pure([1, 0]))
+    wanted = loss.mix(gallery.pure([1, 0]))
+    found, _ = loss(tf.constant(photos), tf.constant(images), wanted)
     for row, photo, image, style in zip(found.numpy(), photos, images, reversed(styles)):
         expected = losses_of_painting(photo, image, style, settings)
         np.testing.assert_allclose(row, expected, rtol=1e-4)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from conftest import SMALL_VGG19
 
-from style_transfer.feedforward import dataset, start, training, trunk
+from style_transfer.feedforward import dataset, replicas, start, training, trunk
 from style_transfer.feedforward.critic import Critic
 from style_transfer.feedforward.loss import Loss
 from style_transfer.networks import weights
@@ -45,16 +45,24 @@ def build_loss(count, settings=SETTINGS, precision="float32"):
     return Loss(weights.draw(0, SMALL_VGG19), settings, styles, precision), styles
 
 
-def build_trainer(saved=None, settings=SETTINGS, count=2, weight=0.0, precision="float32"):
+def build_trainer(
+    saved=None,
+    settings=SETTINGS,
+    count=2,
+    weight=0.0,
+    precision="float32",
+    devices=replicas.ALONE,
+):
     keras.utils.set_random_seed(0)
-    loss, paintings = build_loss(count, precision=precision)
+    loss, paintings = build_loss(count, settings, precision)
     widths = {"block1_conv1": SMALL_VGG19.widths[0], "block3_conv1": SMALL_VGG19.widths[2]}
-    critic = Critic(weight, widths, paintings) if weight else None
+    critic = Critic(weight, widths, paintings, devices) if weight else None
     photos = Photos()
     styles = np.eye(count, dtype=np.float32)
     lesson = training.Lesson(photos, photos.batch(1000), photos.batch(1001)[:1], styles, count)
     network = trunk.build_trunk(count, start.POLICIES[precision])
-    return training.Trainer(network, loss, lesson, settings, critic=critic, saved=saved)
+    kind = {"critic": critic, "devices": devices}
+    return training.Trainer(network, loss, lesson, settings, saved=saved, **kind)
 
 
 def take_steps(trainer):

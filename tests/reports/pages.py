@@ -14,7 +14,7 @@ from style_transfer.pictures import images
 from style_transfer.reports import page
 from style_transfer.settings import Settings
 
-VOID = {"meta", "img", "input"}
+VOID = {"meta", "img", "input", "br"}
 HOSTILE = """<script>hacked=1<script>"'><img src=x onerror=hacked=1>&amp;$title\u202e"""
 
 

@@ -274,7 +274,7 @@ def test_a_page_of_several_grids(tmp_path):
     Image.new("RGB", (16, 16)).save(picture)
     grids = [
         page.Grid("maps", ["one"], ["a", "b"], {(0, 0): [picture]}, {(0, 0): HOSTILE}, absent=""),
-        page.Grid(HOSTILE, ["two", "three"], ["c"], {(1, 0): [picture]}, absent="not yet"),
+        page.Grid(HOSTILE, ["two", "three\npx"], ["c"], {(1, 0): [picture]}, note=HOSTILE),
     ]
     path = tmp_path / "sheet.html"
     drawing = "<?xml?><svg><text>inside</text></svg>"
@@ -283,8 +283,9 @@ def test_a_page_of_several_grids(tmp_path):
     assert len(tree.all("table", **{"class": "grid"})) == 2 and len(tree.all("svg")) == 1
     labels = [each["aria-label"] for each in tree.all("button", **{"class": "cell"})]
     shown = files.printable(HOSTILE)
-    assert labels == [f"one, {shown}", "three, c"]
-    assert tree.texts.count("not yet") == 1 and "maps" in tree.texts
+    assert labels == [f"one, {shown}", "three, px, c"]
+    assert tree.texts.count("not run") == 1 and "maps" in tree.texts
+    assert {"three", "px"} <= set(tree.texts)
     assert len(tree.all("script")) == 1  # what a caption says is no HTML
 
 

@@ -73,6 +73,26 @@ def test_a_long_title_and_long_labels_have_room(tmp_path):
     assert (pixels[:, -5:] == 255).all()
 
 
+def test_the_lines_of_a_label_stay_and_long_ones_break():
+    assert sheet.wrap("one\ntwo words", 500) == "one\ntwo words"
+    assert sheet.wrap("one two\nthree\nfour", 45) == "one\ntwo\n…"
+    assert sheet.wrap("", 500) == sheet.wrap("\n", 500) == ""
+
+
+def test_a_note_stands_above_everything(tmp_path):
+    cells, words = paint_cells(tmp_path), "what the colors are " * 6
+    plain = draw(tmp_path, cells)
+    sheet.draw(
+        tmp_path / "noted.png", title="t", rows=["r"], columns="abcd", cells=cells, note=words
+    )
+    with Image.open(tmp_path / "noted.png") as picture:
+        noted = np.asarray(picture.convert("RGB"))
+    (_, before, *_), (_, top, *_) = (find_box(each, COLORS[0]) for each in (plain, noted))
+    lines = sheet.wrap(words, noted.shape[1] - 2 * sheet.GAP, most=9).count("\n") + 1
+    assert lines > 1 and top - before > lines * sheet.LABEL_SIZE
+    assert (noted[40 : top - 25] < 160).any()
+
+
 def test_a_sheet_without_any_run(tmp_path):
     assert draw(tmp_path, {}, rows=["a"], columns=["b"]).shape[0] > 384
 

@@ -92,12 +92,10 @@ class Tiling:
             after_block: called after each with the share of the work that is done; what it
                 raises ends the evaluation.
         """
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            padded, parts = self.begin(image, cut)
+        padding, maps, parts = self.begin(image, cut)
         is_once = len(parts[-1].places) == 1  # then all is known at its block, the last
         done = Progress(parts, is_once, after_block)
-        maps, sums = look_at_all(padded, targets, parts[:-1] if is_once else parts, done)
+        sums = look_at_all(maps, targets, parts[:-1] if is_once else parts, done)
         if is_once:
             arguments = parts.pop(), maps.pop(), targets, sums, weights
             found, of_sums, gradient = turn(*arguments, done)
@@ -106,18 +104,16 @@ class Tiling:
             gradient = None
         while parts:
             gradient = pull_all(parts.pop(), maps.pop(), targets, of_sums, gradient, done)
-        gradient = tf.convert_to_tensor(gradient)  # a copy: let go of the array
-        gradient = tape.gradient(padded, image, output_gradients=gradient)
-        return found | {"gradient": gradient}
+        return found | {"gradient": tf.convert_to_tensor(borders.fold(gradient, padding))}
 
     def add_up(self, image, targets, *, cut):
         """Return `functions.sum_up` of an image (1, height, width, 3)."""
-        padded, parts = self.begin(image, cut)
-        return merge(look_at_all(padded, targets, parts, Progress(parts))[1])
+        _, maps, parts = self.begin(image, cut)
+        return merge(look_at_all(maps, targets, parts, Progress(parts)))
 
     def extract_features(self, image, *, cut):
         """Return what `functions.extract_features` does, of the content layers alone."""
-        seen, parts = self.begin(image, cut)
+        _, [seen], parts = self.begin(image, cut)
         features = {}
         for part in parts:
             whole = {}
@@ -128,7 +124,7 @@ class Tiling:
         return {name: tf.constant(each) for name, each in features.items()}
 
     def begin(self, image, cut):
-        """Return an image, padded, and the `Part`s that a `cuts.Cut` goes over it in."""
+        """Return (padding, [padded image], `Part`s that a `cuts.Cut` goes over it in)."""
         padding = borders.padding(image.shape[1:3], self.settings.border)
         padded = borders.pad(tf.convert_to_tensor(image), padding)
         parts = []
@@ -138,17 +134,19 @@ class Tiling:
                 self.graphs[stage] = StageGraphs(*arguments, is_scaled=self.is_scaled)
             graphs = self.graphs[stage]
             parts.append(Part(graphs, graphs.plan(padded.shape[1:3], padding, side)))
-        return padded, parts
+        return padding, [padded], parts
 
 
-def look_at_all(padded, targets, parts, done):
+def look_at_all(maps, targets, parts, done):
     """Look at all blocks of stages, one stage after the other.
 
+    Args:
+        maps: a list of the padded image, to which what comes out of the stages is added.
+
     Returns:
-        (maps, sums): the padded image, and what comes out of each stage, if anything does; a list
-        of sums, see `StageGraphs.look_at`.
+        A list of the sums of each stage, see `StageGraphs.look_at`.
     """
-    maps, sums = [padded], []
+    sums = []
     for part in parts:
         own, whole, added = part.graphs.select_targets(targets), {}, None
         for window, pieces in part.places:
@@ -158,7 +156,7 @@ def look_at_all(padded, targets, parts, done):
             done(part, window, 1)
         sums.append(added)
         maps += whole.values()
-    return maps, sums
+    return sums
 
 
 def turn(part, seen, targets, sums, weights, done):
@@ -176,7 +174,7 @@ def turn(part, seen, targets, sums, weights, done):
     others = sums, targets.style, weights
     found, gradient = part.graphs.turn(part.see(seen, window), own, pieces, *others)
     done(part, window, 2)
-    return *found, gradient
+    return *found, np.array(gradient)
 
 
 def pull_all(part, seen, targets, of_sums, of_map, done):

@@ -17,9 +17,7 @@ from style_transfer.validation import parse_memory
 #: steps.
 WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
-#: Bytes of the graphs for blocks, and of what oneDNN keeps for other precisions than float32. From
-#: peaks of runs at 2048 px with both optimizers.
-GRAPHS, REORDERED = 100e6, 60e6
+GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
 BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
@@ -150,7 +148,7 @@ def plan(sizes, architecture, settings, budget, *, is_fixed=False):
 
 def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
     """List (settings, `Room`) with less and less history, see `plan`."""
-    beside = count_for_blocks(sizes.content, settings)
+    beside = count_for_blocks(sizes.content)
     rooms = []
     for fitted in list_histories(settings, is_fixed=is_fixed):
         fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
@@ -158,10 +156,9 @@ def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
     return rooms
 
 
-def count_for_blocks(content, settings):
+def count_for_blocks(content):
     """Estimate the bytes that a run in blocks takes beside the features and what a whole takes."""
-    reordered = 0 if settings.precision == "float32" else REORDERED
-    return GRAPHS + reordered + 4 * 3 * BLOCK_IMAGES * math.prod(content)
+    return GRAPHS + 4 * 3 * BLOCK_IMAGES * math.prod(content)
 
 
 def list_histories(settings, *, is_fixed):
@@ -175,7 +172,7 @@ def list_histories(settings, *, is_fixed):
 def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
-    beside = count_for_blocks(sizes.content, settings)
+    beside = count_for_blocks(sizes.content)
     rooms = [Room(left, architecture, fitted, beside) for left in (0.0, math.inf)]
     return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 

@@ -116,6 +116,8 @@ class Tiling:
         _, [seen], parts = self.begin(image, cut)
         features = {}
         for part in parts:
+            if features.keys() >= set(self.settings.content_layers):
+                break
             whole = {}
             for window, pieces in part.places:
                 collect(part.graphs.extract(part.see(seen, window), pieces), whole, part, pieces)

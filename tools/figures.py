@@ -114,6 +114,7 @@ def draw_epochs():
 def draw_trained(photos):
     """Draw docs/trained.jpg: each sample photo by a network that learned the sample paintings."""
     command = [sys.executable, ROOT / "main.py", "train", "--weights", "compact", "-o", MODEL]
+    command += ["--epochs", "10", "--steps", "200"]
     for name in TAUGHT:
         command += ["--style", INPUT / f"{name}.jpg"]
     if not MODEL.exists():

@@ -1,12 +1,13 @@
 """What a block of one stage of the network says: sums, its part of the map, and its gradient."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 import functions
 from style_transfer.method import statistics
-from style_transfer.optimization.blocks import MAP, cut, plan
+from style_transfer.optimization.blocks import MAP, Piece, cut, plan
 from style_transfer.optimization.cuts import cost
 from style_transfer.optimization.graphs import Compiled
 from style_transfer.optimization.scaling import scaled_gradient
@@ -31,9 +32,27 @@ class StageGraphs:
         self.layers = [name for name in settings.layers if name in stage.layers]
         self.model = build_stage(model, stage, self.layers)
         self.dtype = model.get_layer(stage.layers[-1]).compute_dtype  # of the map
+        self.pieces = (*self.layers, "image", "neighbors", *([MAP] if stage.after else []))
         self.look, self.extract, self.pull, self.turn = map(
-            Compiled, (self.look_at, self.extract_at, self.pull_at, self.turn_at)
+            self.compile, (self.look_at, self.extract_at, self.pull_at, self.turn_at)
         )
+
+    def compile(self, function):
+        """Compile a function of window, pieces and others.
+
+        The pieces go in as one array: each argument of a graph costs as much as a small block.
+        """
+
+        def unpack(window, packed, *others):
+            pieces = (Piece(*tf.unstack(each)) for each in tf.unstack(packed))
+            return function(window, dict(zip(self.pieces, pieces)), *others)
+
+        compiled = Compiled(unpack)
+
+        def call(window, pieces, *others):
+            return compiled(window, np.int32([pieces[name] for name in self.pieces]), *others)
+
+        return call
 
     def plan(self, shape, padding, side):
         """Return `blocks.plan` of a padded image of `shape` in blocks of at most `side` pixels."""
@@ -52,13 +71,13 @@ class StageGraphs:
         """Return the part of `Targets` that is of this stage."""
         return Targets(**self.select(targets._asdict()))
 
-    def look_at(self, window, targets, pieces):
+    def look_at(self, window, pieces, targets):
         """Return what a block says.
 
         Args:
             window: what is seen of the map that goes in, (1, height, width, N).
-            targets: those of this stage, of the whole picture.
             pieces: see `blocks.plan`.
+            targets: those of this stage, of the whole picture.
 
         Returns:
             (sums, map): of the sums of `functions.sum_up`, those of this stage; and under `MAP` the
@@ -95,7 +114,7 @@ class StageGraphs:
         found = {name: own[name] for name in self.settings.content_layers if name in own}
         return found | self.only_map(own)
 
-    def pull_at(self, window, targets, pieces, of_sums, of_map):
+    def pull_at(self, window, pieces, targets, of_sums, of_map):
         """Return what a block has for a gradient with all that it sees.
 
         Args:
@@ -106,9 +125,9 @@ class StageGraphs:
         def close(_sums):
             return None, of_sums
 
-        return self.go_back(window, targets, pieces, close, of_map)[1]
+        return self.go_back(window, pieces, targets, close, of_map)[1]
 
-    def turn_at(self, window, targets, pieces, before, style, weights):
+    def turn_at(self, window, pieces, targets, before, style, weights):
         """Look at a block that is all of the last stage, and go back from there.
 
         Args:
@@ -123,9 +142,9 @@ class StageGraphs:
             found = finish_sums(merge([*before, sums]), style, weights, self.settings)
             return found, self.select(found[1])
 
-        return self.go_back(window, targets, pieces, close, {})
+        return self.go_back(window, pieces, targets, close, {})
 
-    def go_back(self, window, targets, pieces, close, of_map):
+    def go_back(self, window, pieces, targets, close, of_map):
         """Return (what `close` found, gradient with the window), float32.
 
         Args:

@@ -152,7 +152,7 @@ def look_at_all(maps, targets, parts, done):
     for part in parts:
         own, whole, added = part.graphs.select_targets(targets), {}, None
         for window, pieces in part.places:
-            found, handed_on = part.graphs.look(part.see(maps[-1], window), own, pieces)
+            found, handed_on = part.graphs.look(part.see(maps[-1], window), pieces, own)
             added = found if added is None else tf.nest.map_structure(tf.add, added, found)
             collect(handed_on, whole, part, pieces)
             done(part, window, 1)
@@ -174,7 +174,7 @@ def turn(part, seen, targets, sums, weights, done):
     [(window, pieces)] = part.places
     own = part.graphs.select_targets(targets)
     others = sums, targets.style, weights
-    found, gradient = part.graphs.turn(part.see(seen, window), own, pieces, *others)
+    found, gradient = part.graphs.turn(part.see(seen, window), pieces, own, *others)
     done(part, window, 2)
     return *found, np.array(gradient)
 
@@ -191,7 +191,7 @@ def pull_all(part, seen, targets, of_sums, of_map, done):
     gradient = np.zeros(seen.shape, np.float32)
     for window, pieces in part.places:
         above = {} if of_map is None else {MAP: take(of_map, pieces[MAP])}
-        found = part.graphs.pull(part.see(seen, window), own, pieces, of_own, above)
+        found = part.graphs.pull(part.see(seen, window), pieces, own, of_own, above)
         part.see(gradient, window)[...] += found.numpy()
         done(part, window, 2)
     return gradient

@@ -22,6 +22,7 @@ BLOCKS = (4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
 #: What a number of a layer's features costs beside its convolution, in multiplications of such:
 #: activation, statistics and the way through memory. From times of stages of both networks.
 BESIDE = 250
+CALL = 2.5e8  # what each call for a block costs beside, in the same: about 2 ms on two cores
 
 
 class Stage(NamedTuple):
@@ -181,12 +182,13 @@ class Evaluation:
         """Return how many times as much is computed as for the whole picture at once."""
         total, whole = 0.0, 0.0
         for stage, side in zip(cut.stages, cut.sides):
-            seen = 1
-            for length, count in zip(self.shape, self.count(side)):
-                seen *= length + 2 * stage.margin * (count - 1)
-            once = not stage.after and math.prod(self.count(side)) == 1
-            passes = 1 if self.is_look else 2 if once else 3
+            counts = self.count(side)
+            seen = math.prod(
+                length + 2 * stage.margin * (count - 1) for length, count in zip(self.shape, counts)
+            )
+            once = not stage.after and math.prod(counts) == 1
             own = cost(self.architecture, stage.layers)
-            total += passes * seen * own
-            whole += (1 if self.is_look else 2) * math.prod(self.shape) * own
-        return total / whole
+            passes = 1 if self.is_look else 2 if once else 3
+            total += passes * (seen * own + math.prod(counts) * CALL)
+            whole += own * math.prod(self.shape)
+        return total / (whole + CALL) / (1 if self.is_look else 2)

@@ -8,7 +8,7 @@ import pytest
 
 from style_transfer.method.architecture import VGG16, VGG19
 from style_transfer.optimization import memory
-from style_transfer.optimization.cuts import BLOCKS, Cut, Evaluation, divide
+from style_transfer.optimization.cuts import BLOCKS, CALL, Cut, Evaluation, divide
 from style_transfer.settings import Settings
 
 LAYERS = Settings().layers
@@ -51,13 +51,15 @@ def test_the_work_of_a_cut_written_out():
     """A stage in blocks is computed three times, forward twice; the last one, if whole, twice."""
     evaluation = Evaluation((1024, 1024), VGG19, ("block1_conv2", "block2_conv1"))
     cut = Cut(divide(VGG19, ("block2_conv1",), (1,)), (512, math.inf))
-    first, last = 64 * (27 + 250) + 64 * (9 * 64 + 250), 128 / 4 * (9 * 64 + 250)
-    seen = (1024 + 4) ** 2 / 1024**2
-    expected = (3 * first * seen + 2 * last) / (2 * (first + last))
-    assert evaluation.work(cut) == pytest.approx(expected)
+    pixels = 1024**2
+    first = pixels * 64 * (27 + 250 + 9 * 64 + 250)
+    last = pixels / 4 * 128 * (9 * 64 + 250)
+    seen = (1024 + 4) ** 2 / pixels * first + 4 * CALL
+    whole = first + last + CALL
+    assert evaluation.work(cut) == pytest.approx((3 * seen + 2 * (last + CALL)) / (2 * whole))
     assert evaluation.work(evaluation.whole) == pytest.approx(1)
     look = dataclasses.replace(evaluation, is_look=True)
-    assert look.work(cut) == pytest.approx((first * seen + last) / (first + last))
+    assert look.work(cut) == pytest.approx((seen + last + CALL) / whole)
 
 
 @pytest.mark.parametrize("architecture", [VGG19, COMPACT])

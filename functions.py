@@ -196,11 +196,9 @@ def sum_up(features, image, targets, settings, *, own=None):
 
     The arguments are those of `compute_losses`, or of a part; `own`: see `variation`.
     """
-    return {
-        "content": statistics.sum_errors(features, targets.content),
-        "style": statistics.sum_regions(features, targets.style, settings.style_loss),
-        "total_variation": variation.sum_differences(image, settings.tv_form, own),
-    }
+    smoothness = variation.sum_differences(image, settings.tv_form, own)
+    sums = statistics.sum_up(features, targets, settings.style_loss)
+    return sums | {"total_variation": smoothness}
 
 
 def finish_losses(sums, targets, settings):
@@ -246,5 +244,5 @@ def training_step(state, optimizer, evaluate):
     """
     moved = optimizer.move(state)
     # A picture has no other colors; without the clipping the optimizer wanders off.
-    image = ops.clip(moved["image"], 0.0, 1.0)
-    return optimizer.update(state, moved | {"image": image} | evaluate(image))
+    moved["image"] = ops.clip(moved["image"], 0.0, 1.0)
+    return optimizer.update(state, moved | evaluate(moved["image"]))

@@ -50,6 +50,7 @@ class Effort:
         epochs, steps: of our contestants in a race.
         textbook_steps: of the textbook's loop, whose loss is to be reached.
         pairs: of pictures, on which losses are compared.
+        sides: longer sides of large pictures.
     """
 
     size: int = 512
@@ -60,9 +61,12 @@ class Effort:
     steps: int = Settings.steps
     textbook_steps: int = 1000
     pairs: int = len(PAIRS)
+    sides: tuple = (512, 1024, 2048, 4096)
 
 
-QUICK = Effort(turns=5, least=0.1, repetitions=1, steps=5, textbook_steps=100, pairs=1)
+QUICK = Effort(
+    turns=5, least=0.1, repetitions=1, steps=5, textbook_steps=100, pairs=1, sides=(512, 1024)
+)
 
 
 def print_table(title, head, rows):
@@ -131,8 +135,26 @@ def time_to_loss(effort):
     print_table(title, head, rows)
 
 
-#: In the order in which they are measured: the first wants a process without TensorFlow.
-SECTIONS = {"runs": runs, "evaluation": evaluation, "time-to-loss": time_to_loss}
+def sizes(effort):
+    """Large pictures: seconds a step and peak memory, at once and in blocks."""
+    from tools import sizes as large
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, source in NETWORKS.items():
+            architecture = weights.load(source).architecture
+            for side in effort.sides:
+                rows += large.measure(name, source, architecture, PAIRS[0], side, folder)
+    print_table("Sizes, a step at the final size", large.HEAD, rows)
+
+
+#: In the order in which they are measured: the first two want a process without TensorFlow.
+SECTIONS = {
+    "runs": runs,
+    "sizes": sizes,
+    "evaluation": evaluation,
+    "time-to-loss": time_to_loss,
+}
 
 
 def describe_processor():

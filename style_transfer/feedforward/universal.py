@@ -208,15 +208,14 @@ class Level:
         for number, (window, pieces) in enumerate(look.blocks):
             part = self.decode(look.features(number)[self.level], maps, pooled, window)
             own = blocks.cut(part, pieces["image"].first, pieces["image"].size)
-            (top, left), (height, width) = pieces["image"].origin, pieces["image"].size
-            painted[:, top : top + height, left : left + width] = ops.clip(own, 0.0, 1.0)
+            blocks.put(ops.clip(own, 0.0, 1.0), painted, pieces["image"])
         return ops.convert_to_tensor(painted)
 
     def decode(self, features, maps, pooled, window):
         """Map the features of a window of the padded image, and decode them."""
         if pooled is not None:
             stride = self.architecture.stride(self.level)
-            pooled = blocks.view(pooled, [[each // stride for each in pair] for pair in window])
+            pooled = blocks.view(pooled, window, stride)
         return self.decoder(apply_maps(features, maps, pooled))
 
     def find_map(self, content, styles, region):

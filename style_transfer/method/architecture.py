@@ -50,6 +50,10 @@ class Architecture:
         """Return how many pixels lie between two positions of a layer."""
         return 2 ** (self.block(layer) - 1)
 
+    def numbers(self, layers):
+        """Count the numbers in the features of layers, for each pixel of the image."""
+        return sum(self.width(layer) / self.stride(layer) ** 2 for layer in layers)
+
     def begins_block(self, layer):
         """Tell whether a pooling comes before a layer."""
         return self.block(layer) > 1 and layer.endswith("_conv1")

@@ -94,6 +94,14 @@ class Errors(NamedTuple):
     count: Any
 
 
+def sum_up(features, targets, kind):
+    """Return `sum_errors` and `sum_regions`, by term; see `functions.sum_up`."""
+    return {
+        "content": sum_errors(features, targets.content),
+        "style": sum_regions(features, targets.style, kind),
+    }
+
+
 def sum_errors(features, targets):
     """Return the `Errors` of each layer of `targets`; see `functions.content_loss`."""
     return {

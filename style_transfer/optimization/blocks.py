@@ -1,15 +1,14 @@
 """Blocks of a padded image: what each owns, and what the network must see for that."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from style_transfer.method import gradients
-from style_transfer.method.borders import MULTIPLE
+from style_transfer.optimization.cuts import MULTIPLE, count_blocks
 
-LEAST_BLOCK = 2 * MULTIPLE  # pixels; wider than any border, so that no block is nothing but border
+MAP = "map"  # what stands for it among names of layers
 
 
 class Span(NamedTuple):
@@ -48,11 +47,9 @@ def plan_spans(length, block, margin):
     Args:
         length: in pixels.
         block: of each at most, but for 32 pixels; 32 at least.
-        margin: from `Architecture.margin`.
+        margin: how far the network must see beyond each, in pixels.
     """
-    most = max(min(block, length) // MULTIPLE * MULTIPLE, LEAST_BLOCK)
-    # The border adds no block: two of 512 px do for 1024 px and their border.
-    count = max(1, math.ceil((length - 2 * MULTIPLE) / most))
+    count = count_blocks(length, block)
     edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
     return [
         Span(begin, end, max(0, begin - margin), min(length, end + margin))
@@ -88,20 +85,21 @@ def with_neighbors(piece, around, shape):
     return piece._replace(size=np.minimum(piece.size + 1, picture - piece.origin))
 
 
-def plan(shape, padding, block, margin, strides):
+def plan(shape, padding, block, margin, strides, after=0):
     """Divide a padded image into blocks.
 
     Args:
         shape: (height, width) of the padded image.
         padding: from `borders.padding`.
         block: side of the largest block, in pixels; infinity: one block is all.
-        margin: how far the network must see beyond a block, a multiple of 16.
+        margin: how far the network must see beyond a block, a multiple of all strides.
         strides: from the name of each layer to its stride.
+        after: stride of a map of the whole padded image; 0: there is none.
 
     Returns:
         A list of (window, pieces): the rows and the columns that the network sees, (begin, end)
-        each; and the `Piece`s that the block owns, by the name of the layer, of the `image`, and
-        `neighbors`, the image with what it differs from.
+        each; and the `Piece`s that the block owns, by the name of the layer, of the `image`,
+        `neighbors`, the image with what it differs from, and the map, `MAP`.
     """
     around = padding or ((0, 0), (0, 0))
     found = []
@@ -112,14 +110,28 @@ def plan(shape, padding, block, margin, strides):
             for name, stride in {"image": 1, **strides}.items()
         }
         pieces["neighbors"] = with_neighbors(pieces["image"], around, shape)
+        if after:
+            pieces[MAP] = make_piece(spans, ((0, 0), (0, 0)), shape, after)
         found.append((tuple(span[2:] for span in spans), pieces))
     return found
 
 
-def view(padded, window):
-    """Return what the network sees of a padded image."""
-    (top, bottom), (left, right) = window
+def view(padded, window, stride=1):
+    """Return what a window in pixels shows of a padded image, or of a map with that stride."""
+    (top, bottom), (left, right) = ([each // stride for each in pair] for pair in window)
     return padded[:, top:bottom, left:right]
+
+
+def take(whole, piece):
+    """Return what a block owns of an array of the whole."""
+    (top, left), (height, width) = piece.origin, piece.size
+    return whole[:, top : top + height, left : left + width]
+
+
+def put(part, whole, piece):
+    """Put what a block owns, (1, h, w, N), where it belongs in an array of the whole."""
+    (top, left), (height, width) = piece.origin, piece.size
+    whole[:, top : top + height, left : left + width] = part
 
 
 def cut(values, first, size):

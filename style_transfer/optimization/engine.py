@@ -7,7 +7,7 @@ from collections import OrderedDict
 import tensorflow as tf
 
 import functions
-from style_transfer.optimization import memory, optimizers, targets
+from style_transfer.optimization import optimizers, targets
 from style_transfer.optimization.device import choose_precision, find_device
 from style_transfer.optimization.graphs import Compiled, any_size
 from style_transfer.optimization.network import build_network, choose_lifts
@@ -72,12 +72,12 @@ class Engine:
         with self.device.scope():
             return self.steps_for(arguments)(*arguments)
 
-    def take_tiled_step(self, state, goal, weights, block, after_block):
+    def take_tiled_step(self, state, goal, weights, cut, after_block):
         """Take a step block by block, with a return to Python after each.
 
         Args:
             state, goal, weights: see `take_steps`.
-            block, after_block: see `Tiling.evaluate`.
+            cut, after_block: see `Tiling.evaluate`.
 
         Returns:
             (state, losses), see `take_steps`; a block that fails leaves the state as it was.
@@ -85,7 +85,7 @@ class Engine:
         weights = tf.constant(weights, tf.float32)
 
         def evaluate(image):
-            return self.tiling.evaluate(image, goal, weights, block=block, after_block=after_block)
+            return self.tiling.evaluate(image, goal, weights, cut=cut, after_block=after_block)
 
         with self.device.scope():
             state = functions.training_step(state, self.stepwise, evaluate)
@@ -104,12 +104,12 @@ class Engine:
         """Return `targets.compute_targets` for this network; styles that it knows cost nothing.
 
         Args:
-            room: a `memory.Room` that the features must fit into; None: they do.
+            room: a `room.Room` that the features must fit into; None: they do.
         """
         with self.device.scope():
             descriptions = [self.describe(style, room) for style in styles]
-            block = room and room.choose_block(content.shape[1:3], memory.COPIES_OF_A_LOOK)
-            features = block and self.tiling.extract_features(content, block=block)
+            cut = room and room.choose_cut(content.shape[1:3], is_look=True)
+            features = cut and self.tiling.extract_features(content, cut=cut)
             return targets.compute_targets(
                 self.model,
                 content,
@@ -134,11 +134,11 @@ class Engine:
 
     def describe_anew(self, style, room):
         """Return `targets.describe_picture`; of a picture without room, block by block."""
-        block = room and room.choose_block(style.picture.shape[1:3], memory.COPIES_OF_A_LOOK)
-        if not block:
+        cut = room and room.choose_cut(style.picture.shape[1:3], is_look=True)
+        if not cut:
             return targets.describe_picture(self.model, style, self.settings, self.lifts)
         regions = targets.list_regions(style, self.settings, self.lifts)
-        sums = self.tiling.add_up(style.picture, targets.Targets({}, regions), block=block)
+        sums = self.tiling.add_up(style.picture, targets.Targets({}, regions), cut=cut)
         return targets.finish_description(sums["style"], style, self.settings)
 
 

@@ -31,7 +31,7 @@ def estimate_fixed(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 4)
+    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
     kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)
@@ -47,10 +47,7 @@ def estimate(content, others, architecture, settings):
 
 def count_targets(pixels, architecture, settings):
     """Count the numbers in the photo's features at the content layers."""
-    return sum(
-        pixels / architecture.stride(layer) ** 2 * architecture.width(layer)
-        for layer in settings.content_layers
-    )
+    return pixels * architecture.numbers(settings.content_layers)
 
 
 def estimate_pass(sizes):
@@ -64,10 +61,7 @@ def estimate_pass(sizes):
 
 def count_features(pixels, architecture, settings):
     """Count the numbers in the features of all layers that a picture of so many pixels has."""
-    return sum(
-        pixels / architecture.stride(layer) ** 2 * architecture.width(layer)
-        for layer in architecture.up_to(settings.layers)
-    )
+    return pixels * architecture.numbers(architecture.up_to(settings.layers))
 
 
 def count_weights(architecture, settings):

@@ -117,6 +117,9 @@ def fit_memory(sizes, network, settings, *, is_fixed):
         return found
     side = room.largest_side(*arguments, budget, is_fixed=is_fixed)
     remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
+    steady = dataclasses.replace(settings, optimizer="adam")
+    if not is_fixed and room.plan(*arguments[:2], steady, budget):
+        remedy += ", or --optimizer adam at this one"
     needed = room.least(*arguments, is_fixed=is_fixed)
     width, height = sizes.content
     free = "free" if settings.memory == "auto" else "given"

@@ -9,22 +9,19 @@ from typing import Any
 
 from style_transfer.method.architecture import MIN_SIDE
 from style_transfer.optimization import memory
+from style_transfer.optimization.cuts import BLOCKS, Evaluation
 from style_transfer.validation import parse_memory
 
-#: Sides of blocks in pixels, the largest that fits is taken. The first takes 2.1 times the pixels
-#: of the picture with its margins of 80, the last 12 times.
-BLOCKS = (1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64)
-#: The history shrinks before the blocks are smaller than the first; only then they do. An
-#: evaluation in blocks of 512 px takes twice as long as that of the whole, of 256 px three times;
-#: with 10 pairs instead of 20 there are some percent more steps.
-LEAST = (512, 256, BLOCKS[-1])
+#: The history shrinks before an evaluation takes more than the first, times that of the whole at
+#: once; only then it may take the second. With 10 pairs instead of 20 there are some percent more
+#: steps.
+WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
-#: Bytes of the graphs for blocks, and of what oneDNN keeps for other precisions than float32. From
-#: peaks of runs with the compact network at 512, 1024 and 2048 px.
-GRAPHS, REORDERED = 120e6, 150e6
-BLOCK_IMAGES = 4  # of the size of the picture: itself padded, and its gradient on its way
+GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
+BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
+LESS = 0.6  # of what did not fit, though it should have, is tried next
 SHARE = "STYLE_MEMORY_SHARE"  # in the environment of a worker: the bytes that it may take
 MARGIN = 0.1  # share of the free memory that `--memory auto` leaves to others
 
@@ -38,47 +35,53 @@ class Room:
         architecture: with the widths of the network in use.
         settings: its layers.
         for_blocks: bytes that are needed beside, where it goes in blocks.
-        largest: side of the largest block; it shrinks when the memory runs out all the same.
     """
 
     bytes: float
     architecture: Any
     settings: Any
     for_blocks: float = 0.0
-    largest: float = math.inf
 
-    def choose_block(self, shape, copies=memory.COPIES):
-        """Return the side of the largest block that fits; None: the whole picture does.
+    def evaluation(self, shape, *, is_look=False):
+        """Return the `cuts.Evaluation` of a picture of (height, width)."""
+        layers, border = self.settings.layers, self.settings.border
+        return Evaluation(tuple(shape), self.architecture, layers, border, is_look)
+
+    def choose_cut(self, shape, *, is_look=False):
+        """Return the `cuts.Cut` of the least work that fits; None: the whole picture does.
+
+        If nothing fits, the one that takes least.
 
         Args:
             shape: (height, width).
-            copies: how often all features are in memory at once.
+            is_look: whether features are wanted without a gradient.
         """
-        if max(shape) <= self.largest and self.fits(math.prod(shape), copies):
+        evaluation = self.evaluation(shape, is_look=is_look)
+        if evaluation.needed(evaluation.whole) <= self.bytes:
             return None
-        return next(
-            (side for side in BLOCKS if side <= self.largest and self.fits_block(side, copies)),
-            BLOCKS[-1],
-        )
+        return evaluation.choose(self.bytes - self.for_blocks) or evaluation.least()
 
-    def fits(self, pixels, copies=memory.COPIES, more=0):
-        """Tell whether there is room for the features of so many pixels, and `more` bytes."""
-        features = memory.count_features(pixels, self.architecture, self.settings)
-        return 4 * copies * features + more <= self.bytes
+    def fits(self, shape):
+        """Tell whether an evaluation fits, whole or in the smallest blocks."""
+        evaluation = self.evaluation(shape)
+        in_blocks = evaluation.needed(evaluation.least()) + self.for_blocks
+        return min(evaluation.needed(evaluation.whole), in_blocks) <= self.bytes
 
-    def fits_block(self, side, copies=memory.COPIES):
-        """Tell whether there is room for a block with its margins."""
-        margin = self.architecture.margin(self.settings.layers)
-        return self.fits((side + 2 * margin) ** 2, copies, more=self.for_blocks)
+    def work(self, shape):
+        """Return how many times the work of the whole at once an evaluation is."""
+        cut = self.choose_cut(shape)
+        return self.evaluation(shape).work(cut) if cut else 1.0
 
-    def smaller(self, block, shape):
-        """Return the room of the next smaller block, or None if there is none.
+    def smaller(self, cut, shape, *, is_look=False):
+        """Return a room with less of what did not fit, or None if there is nothing less.
 
         Args:
-            block: that did not fit; None: the whole picture of `shape`.
+            cut: that did not fit; None: the whole picture of `shape`.
         """
-        sides = [side for side in BLOCKS if side < (block or max(shape))]
-        return dataclasses.replace(self, largest=sides[0]) if sides else None
+        evaluation = self.evaluation(shape, is_look=is_look)
+        failed = evaluation.needed(cut or evaluation.whole) + (self.for_blocks if cut else 0.0)
+        left = dataclasses.replace(self, bytes=min(self.bytes, LESS * failed))
+        return None if left.choose_cut(shape, is_look=is_look) == cut else left
 
 
 def find_budget(text):
@@ -132,22 +135,30 @@ def plan(sizes, architecture, settings, budget, *, is_fixed=False):
     Returns:
         (settings, `Room`): with the history that fits. None if nothing fits.
     """
-    rooms = []
-    for fitted in list_histories(settings, is_fixed=is_fixed):
-        fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
-        beside = count_for_blocks(sizes.content, settings)
-        rooms.append((fitted, Room(budget - fixed, architecture, fitted, beside)))
-    for least in LEAST:
-        for fitted, left in rooms:
-            if left.fits(math.prod(sizes.content)) or left.fits_block(least):
-                return fitted, left
+    shape = sizes.content[::-1]
+    rooms = list_rooms(sizes, architecture, settings, budget, is_fixed=is_fixed)
+    rooms = [(fitted, left) for fitted, left in rooms if left.fits(shape)]
+    works = [left.work(shape) for _, left in rooms]
+    for most in WORK:
+        for found, work in zip(rooms, works):
+            if work <= most:
+                return found
     return None
 
 
-def count_for_blocks(content, settings):
+def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
+    """List (settings, `Room`) with less and less history, see `plan`."""
+    beside = count_for_blocks(sizes.content)
+    rooms = []
+    for fitted in list_histories(settings, is_fixed=is_fixed):
+        fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
+        rooms.append((fitted, Room(budget - fixed, architecture, fitted, beside)))
+    return rooms
+
+
+def count_for_blocks(content):
     """Estimate the bytes that a run in blocks takes beside the features and what a whole takes."""
-    reordered = 0 if settings.precision == "float32" else REORDERED
-    return GRAPHS + reordered + 4 * 3 * BLOCK_IMAGES * math.prod(content)
+    return GRAPHS + 4 * 3 * BLOCK_IMAGES * math.prod(content)
 
 
 def list_histories(settings, *, is_fixed):
@@ -161,7 +172,7 @@ def list_histories(settings, *, is_fixed):
 def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
-    beside = count_for_blocks(sizes.content, settings)
+    beside = count_for_blocks(sizes.content)
     rooms = [Room(left, architecture, fitted, beside) for left in (0.0, math.inf)]
     return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 
@@ -169,15 +180,13 @@ def least(sizes, architecture, settings, *, is_fixed=False):
 def estimate(sizes, architecture, settings, room):
     """Estimate the peak of the memory that a run takes, in bytes; see `plan`."""
     fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, settings)
-    looks = [(sizes.content, memory.COPIES)]
-    looks += [(each, memory.COPIES_OF_A_LOOK) for each in sizes.styles]
-    margin = architecture.margin(settings.layers)
+    looks = [(sizes.content, False), *((each, True) for each in sizes.styles)]
     features = []
-    for (width, height), copies in looks:
-        block = room.choose_block((height, width), copies)
-        sides = [min(side, (block or side) + 2 * margin) for side in (width, height)]
-        numbers = memory.count_features(math.prod(sides), architecture, settings)
-        features.append(4 * copies * numbers + (room.for_blocks if block else 0))
+    for size, is_look in looks:
+        evaluation = room.evaluation(size[::-1], is_look=is_look)
+        cut = room.choose_cut(size[::-1], is_look=is_look)
+        beside = room.for_blocks if cut else 0.0
+        features.append(evaluation.needed(cut or evaluation.whole) + beside)
     return fixed + max(features)
 
 
@@ -187,7 +196,8 @@ def largest_side(sizes, architecture, settings, budget, *, is_fixed=False):
     def fits(side):
         scale = side / longer
         scaled = sizes.map(lambda size: tuple(max(1, round(scale * each)) for each in size))
-        return bool(plan(scaled, architecture, settings, budget, is_fixed=is_fixed))
+        rooms = list_rooms(scaled, architecture, settings, budget, is_fixed=is_fixed)
+        return any(left.fits(scaled.content[::-1]) for _, left in rooms)
 
     longer, shorter = max(sizes.content), min(sizes.content)
     least = math.ceil(MIN_SIDE * longer / shorter)

@@ -4,8 +4,6 @@ import math
 
 import tensorflow as tf
 
-from style_transfer.optimization import memory
-
 OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 
 
@@ -35,39 +33,42 @@ class Stepper:
             after_block: see `Tiling.evaluate`; not called where the whole fits.
         """
 
-        def take(block):
-            if block is None:
+        def take(cut):
+            if cut is None:
                 return self.engine.take_steps(state, goal, weights, count)
-            return self.take_tiled_steps(state, goal, weights, count, block, after_block)
+            return self.take_tiled_steps(state, goal, weights, count, cut, after_block)
 
-        return self.attempt(take, state["image"].shape[1:3], memory.COPIES)
+        return self.attempt(take, state["image"].shape[1:3])
 
     def compute_targets(self, content, styles, *others):
         """Return `Engine.compute_targets`, which takes these and the room that there is."""
         shapes = [content.shape[1:3], *(style.picture.shape[1:3] for style in styles)]
 
-        def compute(_block):
+        def compute(_cut):
             return self.engine.compute_targets(content, styles, *others, room=self.room)
 
-        return self.attempt(compute, max(shapes, key=math.prod), memory.COPIES_OF_A_LOOK)
+        return self.attempt(compute, max(shapes, key=math.prod), is_look=True)
 
-    def attempt(self, compute, shape, copies):
-        """Compute something with the block that fits, and if it does not, with smaller ones.
+    def attempt(self, compute, shape, *, is_look=False):
+        """Compute something with the blocks that fit, and if they do not, with smaller ones.
 
         Args:
-            compute: function from the side of a block, or None for all at once.
+            compute: function from a `cuts.Cut`, or None for all at once.
             shape: (height, width) of the picture.
-            copies: see `Room.choose_block`.
+            is_look: see `Room.choose_cut`.
         """
         while True:
-            block = self.room and self.room.choose_block(shape, copies)
+            cut = self.room and self.room.choose_cut(shape, is_look=is_look)
             try:
-                return compute(block)
+                return compute(cut)
             except OUT_OF_MEMORY:
-                if not self.shrink(block, shape):
+                smaller = self.room and self.room.smaller(cut, shape, is_look=is_look)
+                if not smaller:
                     raise
+                self.room = smaller
+                self.notices.append("the memory ran out; on in smaller blocks")
 
-    def take_tiled_steps(self, state, goal, weights, count, block, after_block):
+    def take_tiled_steps(self, state, goal, weights, count, cut, after_block):
         """Take steps block by block."""
         losses = []
         for number in range(count):
@@ -75,17 +76,9 @@ class Stepper:
             def after(share, number=number):
                 after_block((number + share) / count)
 
-            state, found = self.engine.take_tiled_step(state, goal, weights, block, after)
+            state, found = self.engine.take_tiled_step(state, goal, weights, cut, after)
             losses.append(found)
         return state, tf.concat(losses, axis=0)
-
-    def shrink(self, block, shape):
-        """Go over to smaller blocks; tell whether there are any."""
-        room = self.room and self.room.smaller(block, shape)
-        if room:
-            self.room = room
-            self.notices.append(f"the memory ran out; on in blocks of {room.largest} px")
-        return bool(room)
 
     def take_notices(self):
         """Return the notices, each once."""

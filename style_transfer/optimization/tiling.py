@@ -1,26 +1,70 @@
 """The losses and the gradient of `functions.build_evaluation`, block by block: the same numbers.
 
 The losses depend on the image by sums over positions alone (`functions.sum_up`), and the sums of
-parts add up to those of the whole. So each step looks at all blocks of the image twice. First
-without a way back, for the sums, of which the losses are finished, and the gradient with the sums;
-then, with that, each block's part of the gradient with the image.
+parts add up to those of the whole. So each step goes through the stages of the network (`cuts`)
+twice. Forward, in blocks without a way back, for the sums, and for the map that each stage hands on
+to the next. Of the sums the losses are finished, and the gradient with the sums. Then backward:
+with that, and with the gradient with the map that comes out of a stage, each block, computed anew,
+has its part of the gradient with the map that goes in; the first of those is the image.
 
 A block owns the features whose positions lie in it. In order that they are what they are in the
-whole image, the network sees a margin around the block, as wide as its receptive field reaches;
-what the margin has for features is dropped. At the edges of the whole image there is no margin:
-there the network sees what it would see anyway. What the features of a block have for a gradient
-with the pixels of its margin is added to what the blocks there have.
+whole image, the stage sees a margin around the block, as wide as its receptive field reaches; what
+the margin has for features is dropped. At the edges of the whole image there is no margin: there
+the network sees what it would see anyway. What the features of a block have for a gradient with
+the margin is added to what the blocks there have.
 """
+
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-import functions
 from style_transfer.method import borders
-from style_transfer.optimization.blocks import cut, plan, view
+from style_transfer.optimization.blocks import MAP, put, take, view
 from style_transfer.optimization.graphs import Compiled
-from style_transfer.optimization.scaling import scaled_gradient
-from style_transfer.optimization.targets import Targets
+from style_transfer.optimization.stages import StageGraphs, finish_sums, merge
+
+
+class Part(NamedTuple):
+    """A stage and its blocks.
+
+    Attributes:
+        graphs: `StageGraphs`.
+        places: a list of (window, pieces), see `blocks.plan`.
+    """
+
+    graphs: Any
+    places: list
+
+    def see(self, seen, window):
+        """Return what a window shows of the map, or the image, that goes into the stage."""
+        return view(seen, window, self.graphs.stage.stride)
+
+    def work(self, window):
+        """Return what it costs to look at a block, in any unit."""
+        height, width = (end - begin for begin, end in window)
+        return height * width * self.graphs.cost
+
+
+class Progress:
+    """Tells how much of the work is done.
+
+    Args:
+        parts: of all stages.
+        is_once: whether the last stage is visited once.
+        tell: function of the share that is done.
+    """
+
+    def __init__(self, parts, is_once=False, tell=lambda share: None):
+        self.tell, self.done = tell, 0.0
+        looks = [sum(part.work(window) for window, _ in part.places) for part in parts]
+        self.all = 3 * sum(looks) - is_once * looks[-1]
+
+    def __call__(self, part, window, passes):
+        """Tell that a block was looked at (1 pass), or its gradient was taken (2)."""
+        self.done += passes * part.work(window)
+        self.tell(min(1.0, self.done / self.all))
 
 
 class Tiling:
@@ -34,143 +78,130 @@ class Tiling:
 
     def __init__(self, model, settings, *, is_scaled=False):
         self.settings, self.model, self.is_scaled = settings, model, is_scaled
-        self.architecture = settings.architecture
-        self.margin = self.architecture.margin(settings.layers)
-        self.look, self.extract, self.pull, self.finish = map(
-            Compiled, (self.look_at, self.extract_at, self.pull_at, self.finish_sums)
-        )
+        self.graphs = {}
+        self.finish = Compiled(functools.partial(finish_sums, settings=settings))
 
-    def evaluate(self, image, targets, weights, *, block, after_block=lambda share: None):
+    def evaluate(self, image, targets, weights, *, cut, after_block=lambda share: None):
         """Return what `functions.build_evaluation` says of an image.
 
         Args:
             image: (1, height, width, 3).
             targets: `targets.Targets`.
             weights: (3,) of the losses.
-            block: side of the largest block, in pixels.
+            cut: `cuts.Cut`.
             after_block: called after each with the share of the work that is done; what it
                 raises ends the evaluation.
         """
-        padding = borders.padding(image.shape[1:3], self.settings.border)
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            padded = borders.pad(image, padding)
-        places = self.plan(padded.shape[1:3], padding, block)
-        sums = self.look_at_all(padded, targets, places, lambda share: after_block(share / 3))
-        found, of_sums = self.finish(sums, targets.style, weights)
-        gradient = np.zeros(padded.shape, np.float32)
-        for number, (window, pieces) in enumerate(places, start=1):
-            part = self.pull(view(padded, window), targets, pieces, of_sums)
-            view(gradient, window)[...] += part.numpy()
-            after_block((1 + 2 * number / len(places)) / 3)
-        gradient = tape.gradient(padded, image, output_gradients=tf.constant(gradient))
-        return found | {"gradient": gradient}
+        padding, maps, parts = self.begin(image, cut)
+        is_once = len(parts[-1].places) == 1  # then all is known at its block, the last
+        done = Progress(parts, is_once, after_block)
+        sums = look_at_all(maps, targets, parts[:-1] if is_once else parts, done)
+        if is_once:
+            arguments = parts.pop(), maps.pop(), targets, sums, weights
+            found, of_sums, gradient = turn(*arguments, done)
+        else:
+            found, of_sums = self.finish(merge(sums), targets.style, weights)
+            gradient = None
+        while parts:
+            gradient = pull_all(parts.pop(), maps.pop(), targets, of_sums, gradient, done)
+        return found | {"gradient": tf.convert_to_tensor(borders.fold(gradient, padding))}
 
-    def add_up(self, image, targets, *, block):
+    def add_up(self, image, targets, *, cut):
         """Return `functions.sum_up` of an image (1, height, width, 3)."""
-        padding = borders.padding(image.shape[1:3], self.settings.border)
-        padded = borders.pad(tf.convert_to_tensor(image), padding)
-        return self.look_at_all(padded, targets, self.plan(padded.shape[1:3], padding, block))
+        _, maps, parts = self.begin(image, cut)
+        return merge(look_at_all(maps, targets, parts, Progress(parts)))
 
-    def look_at_all(self, padded, targets, places, after_block=lambda share: None):
-        """Return `functions.sum_up` of a padded image, from those of all blocks."""
-        sums = None
-        for number, (window, pieces) in enumerate(places, start=1):
-            found = self.look(view(padded, window), targets, pieces)
-            sums = found if sums is None else tf.nest.map_structure(tf.add, sums, found)
-            after_block(number / len(places))
-        return sums
-
-    def extract_features(self, image, *, block):
+    def extract_features(self, image, *, cut):
         """Return what `functions.extract_features` does, of the content layers alone."""
+        _, [seen], parts = self.begin(image, cut)
+        features = {}
+        for part in parts:
+            if features.keys() >= set(self.settings.content_layers):
+                break
+            whole = {}
+            for window, pieces in part.places:
+                collect(part.graphs.extract(part.see(seen, window), pieces), whole, part, pieces)
+            seen = whole.pop(MAP, None)
+            features |= whole
+        return {name: tf.constant(each) for name, each in features.items()}
+
+    def begin(self, image, cut):
+        """Return (padding, [padded image], `Part`s that a `cuts.Cut` goes over it in)."""
         padding = borders.padding(image.shape[1:3], self.settings.border)
         padded = borders.pad(tf.convert_to_tensor(image), padding)
-        whole = {
-            name: self.make_room(name, padded.shape[1:3], padding)
-            for name in self.settings.content_layers
-        }
-        for window, pieces in self.plan(padded.shape[1:3], padding, block):
-            for name, found in self.extract(view(padded, window), pieces).items():
-                (top, left), (height, width) = pieces[name].origin, pieces[name].size
-                whole[name][:, top : top + height, left : left + width] = found.numpy()
-        return {name: tf.constant(each) for name, each in whole.items()}
-
-    def make_room(self, layer, shape, padding):
-        """Return an array for the features of a layer of a padded image of `shape`."""
-        stride = self.architecture.stride(layer)
-        around = padding or ((0, 0), (0, 0))
-        sides = [
-            length // stride - sum(each // stride for each in pair)
-            for length, pair in zip(shape, around)
-        ]
-        return np.empty((1, *sides, self.model.output[layer].shape[-1]), np.float32)
-
-    def extract_at(self, window, pieces):
-        """Return the features of the content layers that a block owns."""
-        features = self.model(window)
-        return {
-            name: cut(features[name], pieces[name].first, pieces[name].size)
-            for name in self.settings.content_layers
-        }
-
-    def plan(self, shape, padding, block):
-        """Return `blocks.plan` of a padded image of `shape`."""
-        strides = {name: self.architecture.stride(name) for name in self.settings.layers}
-        return plan(shape, padding, block, self.margin, strides)
-
-    def look_at(self, window, targets, pieces):
-        """Return `functions.sum_up` of a block."""
-        return self.sum_up(self.model(window), window, targets, pieces)
-
-    def sum_up(self, features, window, targets, pieces):
-        """Return `functions.sum_up` of a block, from all features of what the network sees."""
-        own = {
-            name: cut(each, pieces[name].first, pieces[name].size)
-            for name, each in features.items()
-        }
-        image = cut(window, pieces["neighbors"].first, pieces["neighbors"].size)
-        own_targets, size = cut_targets(targets, pieces), tf.unstack(pieces["image"].size)
-        return functions.sum_up(own, image, own_targets, self.settings, own=size)
-
-    def finish_sums(self, sums, style, weights):
-        """Return (losses and total, gradient of the total with the sums)."""
-        with tf.GradientTape() as tape:
-            tape.watch(sums)
-            losses = functions.finish_losses(sums, Targets({}, style), self.settings)
-            total = tf.reduce_sum(weights * losses)
-        of_sums = tape.gradient(total, sums, unconnected_gradients="zero")
-        return {"losses": losses, "total": total}, of_sums
-
-    def pull_at(self, window, targets, pieces, of_sums):
-        """Return what a block has for a gradient with all that the network sees of it."""
-        with tf.GradientTape() as through_network:
-            through_network.watch(window)
-            features = self.model(window)
-        with tf.GradientTape() as through_sums:
-            through_sums.watch((features, window))
-            sums = self.sum_up(features, window, targets, pieces)
-        of_features, of_window = through_sums.gradient(
-            sums, (features, window), output_gradients=of_sums
-        )
-        if self.is_scaled:
-            return of_window + scaled_gradient(through_network, features, window, of_features)
-        return of_window + through_network.gradient(features, window, output_gradients=of_features)
+        parts = []
+        for stage, side in zip(cut.stages, cut.sides):
+            if stage not in self.graphs:
+                arguments = self.model, stage, self.settings
+                self.graphs[stage] = StageGraphs(*arguments, is_scaled=self.is_scaled)
+            graphs = self.graphs[stage]
+            parts.append(Part(graphs, graphs.plan(padded.shape[1:3], padding, side)))
+        return padding, [padded], parts
 
 
-def cut_targets(targets, pieces):
-    """Return the part of the targets that a block is to resemble; the statistics are of all."""
+def look_at_all(maps, targets, parts, done):
+    """Look at all blocks of stages, one stage after the other.
 
-    def cut_guide(region, piece):
-        if "guide" not in region:
-            return region
-        return region | {"guide": cut(region["guide"], piece.origin, piece.size)}
+    Args:
+        maps: a list of the padded image, to which what comes out of the stages is added.
 
-    content = {
-        name: cut(each, pieces[name].origin, pieces[name].size)
-        for name, each in targets.content.items()
-    }
-    style = {
-        name: tuple(cut_guide(each, pieces[name]) for each in regions)
-        for name, regions in targets.style.items()
-    }
-    return Targets(content, style)
+    Returns:
+        A list of the sums of each stage, see `StageGraphs.look_at`.
+    """
+    sums = []
+    for part in parts:
+        own, whole, added = part.graphs.select_targets(targets), {}, None
+        for window, pieces in part.places:
+            found, handed_on = part.graphs.look(part.see(maps[-1], window), pieces, own)
+            added = found if added is None else tf.nest.map_structure(tf.add, added, found)
+            collect(handed_on, whole, part, pieces)
+            done(part, window, 1)
+        sums.append(added)
+        maps += whole.values()
+    return sums
+
+
+def turn(part, seen, targets, sums, weights, done):
+    """Look at the last stage, whose block is all of the picture, and go back.
+
+    Args:
+        seen: the map that goes in.
+        sums: of the stages before.
+
+    Returns:
+        (losses and total, gradient with all sums, gradient with the map).
+    """
+    [(window, pieces)] = part.places
+    own = part.graphs.select_targets(targets)
+    others = sums, targets.style, weights
+    found, gradient = part.graphs.turn(part.see(seen, window), pieces, own, *others)
+    done(part, window, 2)
+    return *found, np.array(gradient)
+
+
+def pull_all(part, seen, targets, of_sums, of_map, done):
+    """Return the gradient with the map that goes into a stage, from those of all blocks.
+
+    Args:
+        seen: that map.
+        of_sums: the gradient with all sums.
+        of_map: that with the map that comes out, or None.
+    """
+    own, of_own = part.graphs.select_targets(targets), part.graphs.select(of_sums)
+    gradient = np.zeros(seen.shape, np.float32)
+    for window, pieces in part.places:
+        above = {} if of_map is None else {MAP: take(of_map, pieces[MAP])}
+        found = part.graphs.pull(part.see(seen, window), pieces, own, of_own, above)
+        part.see(gradient, window)[...] += found.numpy()
+        done(part, window, 2)
+    return gradient
+
+
+def collect(found, whole, part, pieces):
+    """Put what a block owns, by name, into arrays of the whole picture, made when needed."""
+    _, last = part.places[-1]
+    for name, each in found.items():
+        if name not in whole:
+            shape = (1, *(last[name].origin + last[name].size), each.shape[-1])
+            whole[name] = np.empty(shape, each.dtype.as_numpy_dtype)
+        put(each.numpy(), whole[name], pieces[name])

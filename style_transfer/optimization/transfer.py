@@ -17,6 +17,7 @@ from style_transfer.optimization.stepping import Stepper, StoppedError
 from style_transfer.optimization.targets import Style
 
 SECONDS_BETWEEN_ITERATES = 1.0
+LONG = 30.0  # seconds of the first evaluation, compiling included, from which it says enough
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Transfer:
         self.position = Position()
         self.state = self.goal = None
         self.chunk = 1  # steps that take about a second
+        self.first_seconds = 0.0  # of the evaluation that a size begins with
         self.is_new = saved is None
         if saved:
             self.restore(*saved)
@@ -121,7 +123,7 @@ class Transfer:
         self.goal = self.compute_targets(content)
         self.chunk = 1
         self.state = self.engine.optimizer.start(resize_to(image, content.shape[1:3]))
-        self.take_steps(1)
+        _, self.first_seconds = self.take_steps(1)
         # The loss may rise while the weight of the style grows.
         self.position.totals = (self.total,) if share == 1.0 else ()
 
@@ -210,6 +212,8 @@ class Transfer:
 
     def time_step(self):
         """Return the seconds that a step takes at this scale; nothing is done for good."""
+        if self.first_seconds > LONG:
+            return self.first_seconds
         state = self.state
         _, seconds = self.take_steps(2)
         self.state = state

@@ -18,7 +18,6 @@ STEP = {"compact": 2.2e-6, "imagenet": 2.2e-5}
 PASS = 6e-6
 BESIDE = {INSTANT: 0.3, PAINTED: 6.0}  # seconds to read, to compile the steps, to write it all
 LONGEST = 24 * 3600.0  # seconds
-BLOCKWISE = 1.15  # times the pixels of all blocks with their margins: 2 for 512 px, 3 for 256
 LOOK_BACK = 20  # finished orders among which one of the same kind is looked for
 
 
@@ -31,7 +30,7 @@ class Estimate:
         seconds: about.
         memory: peak, in bytes.
         available: bytes of memory that it may take.
-        block: side in pixels of the blocks that it is computed in; None: whole.
+        block: side in pixels of the smallest blocks that it is computed in; None: whole.
         problem: why it cannot be painted, and what to do; or nothing.
     """
 
@@ -115,10 +114,9 @@ def estimate_painting(sizes, settings, budget, recent, store):
     if not found:
         return seconds, room.least(*arguments), None, room.largest_side(*arguments, budget)
     fitted, left = found
-    block = left.choose_block(sizes.content[::-1])
-    if block:
-        margin = architecture.margin(settings.layers)
-        seconds *= BLOCKWISE * overlap(sizes.content, block, margin)
+    cut = left.choose_cut(sizes.content[::-1])
+    seconds *= left.work(sizes.content[::-1])
+    block = min(*cut.sides, *sizes.content) if cut else None
     return seconds, room.estimate(sizes, architecture, fitted, left), block, 0
 
 

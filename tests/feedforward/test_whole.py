@@ -6,9 +6,16 @@ import tensorflow as tf
 
 from style_transfer.feedforward import architectures, google, prediction, trained, whole
 
-PICTURE = tf.image.resize(
-    np.random.default_rng(0).random((1, 24, 31, 3), np.float32), (332, 451), "bicubic"
-).numpy()
+
+def picture(height, width):
+    coarse = np.random.default_rng(0).random((1, 24, 31, 3), np.float32)
+    return tf.image.resize(coarse, (height, width), "bicubic").numpy()
+
+
+#: Three blocks beside each other, the middle one of which sees a margin on both sides; and four, in
+#: two rows. A block and its margin are less than the picture.
+BLOCK = 128
+ROW, SQUARE = picture(58, 403), picture(214, 250)
 
 
 def shares(count):
@@ -16,7 +23,7 @@ def shares(count):
 
 
 def moments():
-    return prediction.describe(PICTURE[:, :128, :128])[np.newaxis]
+    return prediction.describe(SQUARE[:, :128, :128])[np.newaxis]
 
 
 NETWORKS = {
@@ -42,6 +49,10 @@ def test_blocks_are_painted_as_the_whole(eager, name):
     compare(*NETWORKS[name])
 
 
+def test_blocks_in_rows_and_columns(eager):
+    compare(*NETWORKS["adain"], SQUARE)
+
+
 def test_as_graphs():
     compare(*NETWORKS["autoencoder"])
 
@@ -54,14 +65,14 @@ def test_without_the_statistics_of_the_whole_there_are_seams(eager, monkeypatch)
 
 
 def test_a_painting_is_described_in_blocks_as_at_once():
-    expected = prediction.describe(PICTURE)
-    np.testing.assert_allclose(prediction.describe(PICTURE, 128), expected, rtol=1e-4, atol=1e-5)
+    expected = prediction.describe(SQUARE)
+    np.testing.assert_allclose(prediction.describe(SQUARE, 128), expected, rtol=1e-4, atol=1e-5)
 
 
-def compare(build, style):
-    """Paint at once and in blocks of 144 px, and compare."""
+def compare(build, style, picture=ROW):
+    """Paint at once and in blocks, and compare."""
     network, style = trained.Compiled(build()), style()
-    expected = architectures.paint(network, PICTURE, style)
-    found = architectures.paint(network, PICTURE, style, block=144)
+    expected = architectures.paint(network, picture, style)
+    found = architectures.paint(network, picture, style, block=BLOCK)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     assert expected.std() > 0.01

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from conftest import SMALL_VGG19, paint
@@ -11,7 +12,7 @@ from style_transfer.errors import SettingsError
 from style_transfer.networks import instant, weights
 from style_transfer.optimization import events, memory, room
 from style_transfer.optimization.job import Job
-from style_transfer.optimization.preparation import choose_sizes, prepare
+from style_transfer.optimization.preparation import choose_sizes, fit_memory, prepare
 from style_transfer.pictures import images
 from style_transfer.runs import record as records
 from style_transfer.runs.inputs import Inputs
@@ -117,6 +118,16 @@ def test_memory_that_this_process_has_already_need_not_be_free(given, monkeypatc
         monkeypatch.setattr(memory, "resident", lambda held=held: held)
         with contextlib.nullcontext() if is_enough else pytest.raises(SettingsError, match="free"):
             finish(prepare(given))
+
+
+def test_where_l_bfgs_does_not_fit_and_adam_does_it_is_said(monkeypatch):
+    sizes = Inputs((1024, 1024), ((200, 200),))
+    network = SimpleNamespace(architecture=SMALL_VGG19)
+    with_adam = room.least(sizes, SMALL_VGG19, Settings(optimizer="adam"))
+    for more, said in ((1e6, "or --optimizer adam"), (-1e6, "would fit$")):
+        monkeypatch.setattr(room, "find_budget", lambda _, more=more: with_adam + more)
+        with pytest.raises(SettingsError, match=said):
+            fit_memory(sizes, network, Settings(), is_fixed=False)
 
 
 def test_what_auto_stands_for_is_settled(given):

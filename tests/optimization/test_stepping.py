@@ -73,7 +73,7 @@ def test_targets_in_blocks_are_those_of_the_whole(engine):
 
 
 class Exhausted:
-    """An engine that has memory for blocks of 128 px only."""
+    """An engine that has memory for blocks of `most` pixels only."""
 
     def __init__(self, most):
         self.most, self.tried = most, []
@@ -82,10 +82,10 @@ class Exhausted:
         self.tried.append(None)
         raise MemoryError
 
-    def take_tiled_step(self, state, goal, weights, block, after_block):
-        self.tried.append(block)
+    def take_tiled_step(self, state, goal, weights, cut, after_block):
+        self.tried.append(cut)
         after_block(1.0)
-        if block > self.most:
+        if cut.sides[0] > self.most:
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
         return state, tf.zeros((1, 3))
 
@@ -97,10 +97,11 @@ def test_when_the_memory_runs_out_the_blocks_shrink():
     for _ in range(2):
         _, losses = stepper.take_steps(state, None, SHARES, 2, told.append)
         assert losses.shape == (2, 3)
-    assert engine.tried == [None, 256, 192, 128, 128, 128, 128]
-    assert stepper.take_notices() == tuple(
-        f"the memory ran out; on in blocks of {side} px" for side in (256, 192, 128)
-    )
+    whole, *smaller, one, two, three, four = engine.tried
+    assert whole is None and one == two == three == four and one.sides[0] <= 128
+    assert smaller and all(each.sides[0] > 128 for each in smaller)
+    notice = "the memory ran out; on in smaller blocks"
+    assert stepper.take_notices() == (notice,) * (1 + len(smaller))
     assert stepper.take_notices() == () and told[-2:] == [0.5, 1.0]
 
 

@@ -1,6 +1,7 @@
 """Block by block, the losses and the gradient are those of the whole image."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import functions
+from style_transfer.method import borders
 from style_transfer.method.architecture import MIN_SIDE, VGG16, VGG19
 from style_transfer.networks import weights
-from style_transfer.optimization import blocks, engine, scaling, targets, tiling
+from style_transfer.optimization import blocks, cuts, engine, scaling, targets, tiling
 from style_transfer.optimization.targets import Style
 from style_transfer.pictures import images
 from style_transfer.settings import FIELDS, Settings
@@ -41,7 +43,13 @@ def pictures(*shapes, seed=0):
     return found
 
 
-def compare(network, settings, tensors, block, *, mask=None, lifts=None, close=1e-5):
+def cut_at(settings, kept, *sides):
+    """Cut the network at poolings; the last of the sides of blocks is that of all other stages."""
+    stages = cuts.divide(settings.architecture, settings.layers, kept)
+    return cuts.Cut(stages, (*sides, *len(stages) * sides[-1:])[: len(stages)])
+
+
+def compare(network, settings, tensors, cut, *, mask=None, lifts=None, close=1e-5):
     """Evaluate an image as a whole and in blocks; compare."""
     content, image, *paintings = tensors
     model = engine.build_network(network, settings, "float32")
@@ -50,7 +58,7 @@ def compare(network, settings, tensors, block, *, mask=None, lifts=None, close=1
     goal = targets.compute_targets(model, content, styles, settings, mask=mask, lifts=lifts)
     image = tf.constant(image)
     whole = functions.build_evaluation(model, settings)(image, goal, SHARES)
-    tiled = tiling.Tiling(model, settings).evaluate(image, goal, SHARES, block=block)
+    tiled = tiling.Tiling(model, settings).evaluate(image, goal, SHARES, cut=cut)
     np.testing.assert_allclose(tiled["losses"], whole["losses"], rtol=close)
     np.testing.assert_allclose(tiled["total"], whole["total"], rtol=close)
     assert tiled["gradient"].shape == image.shape
@@ -58,28 +66,36 @@ def compare(network, settings, tensors, block, *, mask=None, lifts=None, close=1
     assert difference <= 1e-4 * np.linalg.norm(whole["gradient"])
 
 
+@pytest.fixture
+def eager():
+    """Nothing is compiled, which would take longer than to compute it, for pictures so small."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.parametrize(
-    ("shape", "block", "changes"),
+    ("shape", "kept", "sides", "changes"),
     [
-        ((230, 301), 128, {}),
-        ((97, 130), 32, {"pooling": "avg", "preprocessing": "torch"}),
-        ((161, 99), 48, {"border": 0}),
-        ((160, 208), 64, {"border": 16, "style_loss": "mean-std", "loss": "mean"}),
-        ((129, 75), 64, {"loss": "gatys", "network": "vgg16"}),
-        ((100, 145), 64, {"style_loss": "wasserstein", "tv_loss": "mean-squared"}),
-        ((64, 83), 32, {"content_layers": ("block2_conv2", "block5_conv2"), "border": 1}),
+        ((230, 301), (), (128,), {}),
+        ((97, 130), (1, 2, 3, 4), (32,), {"pooling": "avg", "preprocessing": "torch"}),
+        ((161, 99), (1, 3), (48, 64, math.inf), {"border": 0}),
+        ((160, 208), (2,), (64,), {"border": 16, "style_loss": "mean-std", "loss": "mean"}),
+        ((129, 75), (4,), (64, math.inf), {"loss": "gatys", "network": "vgg16"}),
+        ((100, 145), (1, 2), (64,), {"style_loss": "wasserstein", "tv_loss": "mean-squared"}),
+        ((64, 83), (2, 3), (32,), {"content_layers": ("block2_conv2", "block5_conv2")}),
     ],
 )
-def test_random_images(shape, block, changes):
+def test_random_images(eager, shape, kept, sides, changes):
     settings = Settings(**changes)
     small = SMALL_VGG16 if settings.network == "vgg16" else SMALL_VGG19
     tensors = pictures(shape, shape, (90, 71))
-    compare(weights.draw(0, small), settings, tensors, block)
+    compare(weights.draw(0, small), settings, tensors, cut_at(settings, kept, *sides))
 
 
 @st.composite
 def cases(draw):
-    """Draw settings, shapes of the photo and of a painting, a block, and whether it has regions."""
+    """Draw settings, shapes of the photo and of a painting, a cut, and whether it has regions."""
     network = draw(st.sampled_from(["vgg19", "vgg16"]))
     names = st.sampled_from(VGG16.layers)  # VGG19 has them all
     content = draw(st.lists(names, max_size=2, unique=True))
@@ -97,40 +113,39 @@ def cases(draw):
     )
     shapes = st.tuples(*2 * [st.integers(MIN_SIDE, 112)])
     has_regions = bool(style) and draw(st.booleans())
-    return settings, draw(shapes), draw(shapes), draw(st.integers(1, 112)), has_regions
-
-
-@pytest.fixture(scope="module")
-def eager():
-    """Nothing is compiled, which would take longer than to compute it, for pictures so small."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    deepest = max(map(settings.architecture.block, settings.layers))
+    kept = tuple(block for block in range(1, deepest) if draw(st.booleans()))
+    sides = st.integers(1, 112) | st.just(math.inf)
+    cut = cut_at(settings, kept, *(draw(sides) for _ in range(len(kept) + 1)))
+    return settings, draw(shapes), draw(shapes), cut, has_regions
 
 
 @given(case=cases())
 @examples(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_whatever_the_sizes_blocks_layers_and_statistics(eager, case):
     """A case that hypothesis draws; of one that fails it finds the simplest."""
-    settings, shape, painting, block, has_regions = case
+    settings, shape, painting, cut, has_regions = case
     small = SMALL_VGG16 if settings.network == "vgg16" else SMALL_VGG19
     mask = halves(shape) if has_regions else None
     paintings = [painting, painting[::-1]] if has_regions else [painting]
     tensors = pictures(shape, shape, *paintings)
-    # Deviations and Wasserstein distances may be the little that is left of large terms: of those,
-    # whole or in blocks, float32 keeps fewer digits. (Both are as far from what float64 says.)
+    # The losses agree to 1e-5, the gradients to 1e-4, but where float32 cannot tell: a deviation is
+    # the root of a difference of two nearly equal sums where a channel hardly varies, a Wasserstein
+    # distance what is left of traces that nearly cancel. There, what another order of adding up
+    # changes in the seventh digit comes out in the fourth; float64 says that the whole is as far
+    # off as the blocks are.
     close = 1e-5 if settings.style_loss == "gram" else 3e-4
-    compare(weights.draw(0, small), settings, tensors, block, mask=mask, close=close)
+    compare(weights.draw(0, small), settings, tensors, cut, mask=mask, close=close)
 
 
-def test_regions_and_lifts():
+def test_regions_and_lifts(eager):
     """With a mask and two styles; and with heads, by which features are lifted."""
     tensors = pictures((101, 120), (101, 120), (64, 60), (61, 70))
     lift = np.random.default_rng(1).normal(size=(9, SMALL_WIDTHS[2] + 1)).astype(np.float32)
@@ -138,7 +153,7 @@ def test_regions_and_lifts():
         weights.draw(0, SMALL_VGG19),
         Settings(),
         tensors,
-        64,
+        cut_at(Settings(), (2,), 64),
         mask=halves((101, 120)),
         lifts={"block3_conv1": lift},
     )
@@ -152,7 +167,8 @@ def test_a_photo_with_the_compact_network():
     network = weights.load("compact")
     settings = Settings()
     lifts = engine.choose_lifts(network, settings)
-    compare(network, settings, [photo, 0.8 * photo + 0.2 * noise, painting], 96, lifts=lifts)
+    tensors = [photo, 0.8 * photo + 0.2 * noise, painting]
+    compare(network, settings, tensors, cut_at(settings, (1, 2), 96, math.inf), lifts=lifts)
 
 
 def test_float16_in_blocks():
@@ -166,7 +182,7 @@ def test_float16_in_blocks():
     assert not np.isfinite(plain).all()
     wanted = scaling.build_scaled_evaluation(model, settings)(image, goal, large)["gradient"]
     tiled = tiling.Tiling(model, settings, is_scaled=True)
-    found = tiled.evaluate(image, goal, large, block=48)["gradient"]
+    found = tiled.evaluate(image, goal, large, cut=cut_at(settings, (1, 3), 48))["gradient"]
     cosine = np.vdot(wanted, found) / np.linalg.norm(wanted) / np.linalg.norm(found)
     assert cosine > 0.9999
 
@@ -194,8 +210,22 @@ def test_the_spans_cover_the_length():
                 assert each.high == min(length, each.end + 80)
 
 
-def test_after_each_block_it_can_be_left():
-    """And it tells how far it has come."""
+@pytest.mark.parametrize("border", [0, 16])
+@pytest.mark.parametrize("side", [64, 512, math.inf])
+def test_there_are_as_many_blocks_as_were_counted(border, side):
+    """So that the memory and the work that a cut was chosen by are those that it takes."""
+    for shape in ((64, 83), (512, 530), (1030, 1570)):
+        evaluation = cuts.Evaluation(shape, VGG19, Settings().layers, border)
+        padding = borders.padding(shape, border)
+        sides = [length + sum(pair) for length, pair in zip(shape, padding or ((), ()))]
+        assert list(evaluation.padded) == sides
+        places = blocks.plan(sides, padding, side, 0, {})
+        assert len(places) == math.prod(evaluation.count(side))
+
+
+@pytest.mark.parametrize("kept", [(), (1,)])
+def test_after_each_block_it_can_be_left(eager, kept):
+    """And it tells how far it has come, to the end."""
 
     class LeftError(Exception):
         pass
@@ -204,15 +234,20 @@ def test_after_each_block_it_can_be_left():
 
     def leave(share):
         told.append(share)
-        if len(told) == 6:
+        if len(told) == 3:
             raise LeftError
 
     content, painting = pictures((96, 96), (40, 40))
     settings = Settings(content_layers=("block2_conv1",), style_layers=("block1_conv1",))
     model = engine.build_network(weights.draw(0, SMALL_VGG19), settings, "float32")
     goal = targets.compute_targets(model, content, [Style(painting)], settings)
+    tiled = tiling.Tiling(model, settings)
+    arguments = tf.constant(content), goal, SHARES
+    cut = cut_at(settings, kept, 64, math.inf)
     with pytest.raises(LeftError):
-        tiling.Tiling(model, settings).evaluate(
-            tf.constant(content), goal, SHARES, block=64, after_block=leave
-        )
-    np.testing.assert_allclose(told, [1 / 12, 2 / 12, 3 / 12, 4 / 12, 6 / 12, 8 / 12])
+        tiled.evaluate(*arguments, cut=cut, after_block=leave)
+    assert len(told) == 3
+    told.clear()
+    tiled.evaluate(*arguments, cut=cut, after_block=told.append)
+    assert len(told) == (9 if kept else 8) and told[-1] == pytest.approx(1)
+    assert told[0] > 0 and (np.diff(told) > 0).all()

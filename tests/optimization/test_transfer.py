@@ -117,6 +117,13 @@ def test_timing_a_step_changes_nothing(engine):
     np.testing.assert_array_equal(list(job.run())[-1].image, run(engine)[-1].image)
 
 
+def test_where_the_first_evaluation_took_long_no_step_is_timed(engine, monkeypatch):
+    job = transfer_of(engine, *pictures((32, 32), (32, 32)), SETTINGS)
+    monkeypatch.setattr(job, "take_steps", None)
+    job.first_seconds = 2 * transfer.LONG
+    assert job.time_step() == 2 * transfer.LONG
+
+
 def test_a_run_that_is_asked_to_stop_ends_with_an_image(engine, monkeypatch):
     monkeypatch.setattr(transfer, "SECONDS_BETWEEN_ITERATES", 0.0)
     photo, painting = pictures((36, 48), (40, 40))

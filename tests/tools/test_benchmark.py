@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from conftest import ROOT, SMALL_VGG19
 
 import functions
+from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization.engine import build_network
 from style_transfer.settings import Settings
-from tools import benchmark, evaluations, jobs, races, textbook
+from tools import benchmark, evaluations, jobs, races, sizes, textbook
 from tools.judge import Judge
 
 SHALLOW = dict(content_layers=("block2_conv1",), style_layers=("block1_conv1",), scales="1")
@@ -197,6 +198,30 @@ def test_the_program_takes_the_command(monkeypatch, content, style):
     assert given.content == (str(content),) and given.style == (str(style),) and given.overwrite
     assert given.output == "run" and settings.enlarge and settings.weights == "compact"
     assert (settings.size, settings.epochs, settings.steps) == (64, 2, 3)
+
+
+def test_a_size_is_measured_at_once_and_in_the_least_memory_that_blocks_are_good_in(monkeypatch):
+    """Each in a process of its own; at once only where there is the memory for it."""
+    seen = []
+
+    def observe(command):
+        given = dict(zip(command[2::2], command[3::2]))
+        seen.append((given["--size"], float(given["--memory"].removesuffix("GB"))))
+        pace = 3.0 if len(seen) % 2 else 3.6
+        lines = ["epoch 1/1 0:00 left total 16 9 s/step", f"epoch 1/1 … {pace} s/step"]
+        return jobs.Observed([(line, 1.0) for line in lines], 9.0, seen[-1][1])
+
+    monkeypatch.setattr(jobs, "observe", observe)
+    monkeypatch.setattr(sizes.memory, "available", lambda: 20e9)
+    arguments = "full", "random", VGG19, benchmark.PAIRS[0]
+    whole, blocks = sizes.measure(*arguments, 1024, "folder")
+    assert [side for side, _ in seen] == ["1024", "1024"]
+    assert whole == ("full VGG19", 1024, "at once", f"{whole[5]:g}GB", 3.0, whole[5], 1.0)
+    assert blocks[4:] == (3.6, seen[1][1], pytest.approx(1.2)) and blocks[5] < 0.6 * whole[5]
+    (alone,) = sizes.measure(*arguments, 4096, "folder")
+    assert alone[2] == "in blocks" and math.isnan(alone[-1])
+    (small,) = sizes.measure("compact", "compact", SMALL_VGG19, benchmark.PAIRS[0], 64, "folder")
+    assert small[2] == "at once"
 
 
 def test_an_unknown_section_is_refused():

@@ -65,7 +65,7 @@ class NavigatedError(RuntimeError):
 
 
 class Chromium:
-    """A browser with one tab.
+    """A browser, of which one tab is spoken to.
 
     Args:
         executable: from `find`.
@@ -96,9 +96,26 @@ class Chromium:
         self.number = 0
         self.session = None
         tabs = self.call("Target.getTargets")["targetInfos"]
-        tab = next(each["targetId"] for each in tabs if each["type"] == "page")
+        self.attach(next(each["targetId"] for each in tabs if each["type"] == "page"))
+
+    def attach(self, tab):
+        """Speak to a tab from now on."""
+        self.session = None
         self.session = self.call("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
         self.call("Page.enable")
+
+    @contextlib.contextmanager
+    def other_tab(self):
+        """Speak to a second tab meanwhile, which is closed in the end."""
+        first, self.session = self.session, None
+        tab = self.call("Target.createTarget", url="about:blank")["targetId"]
+        try:
+            self.attach(tab)
+            yield
+        finally:
+            self.session = None
+            self.call("Target.closeTarget", targetId=tab)
+            self.session = first
 
     def call(self, method, **parameters):
         """Send a command and return its result."""

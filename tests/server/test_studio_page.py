@@ -241,6 +241,21 @@ def test_what_another_tab_orders_appears(page, server):
     assert server.wait_until_ended(ids[1])["state"] == "finished"
 
 
+def test_two_tabs_show_the_same_and_keep_what_each_has_chosen(page, server):
+    choose(page, server, **QUICK | {"epochs": 5})
+    with page.other_tab():
+        enter(page, server)
+        assert page.evaluate("document.querySelectorAll('.tile img').length") == 0
+        choose(page, server, **QUICK)
+        identity = predict(page)
+        page.wait_until(f"{STATE} == 'finished'")
+    page.wait_until(f"!!document.querySelector('.history a[href$=\"{identity}\"]')")
+    assert page.evaluate("[location.pathname, epochs.value].join()") == "/,5"
+    assert page.evaluate("document.querySelectorAll('.tile img').length") == 2
+    page.click(f".history a[href$='{identity}']")
+    page.wait_until(f"{STATE} == 'finished' && {SHOWN}.complete")
+
+
 def test_drop_and_paste(page, server):
     page.drop_files("#content", server.place / "photo.png")
     page.wait_until("document.querySelectorAll('#content .tile:not(.busy)').length == 1")

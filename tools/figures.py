@@ -25,6 +25,7 @@ INPUT = ROOT / "data" / "input"
 RUNS = ROOT / "data" / "output" / "figures"
 HEIGHT = 240  # of each picture in a figure
 GAP, LABEL = 8, 24
+PART = (560, 420, 540, 360)  # of the large picture: left, top, width, height
 SHEET_WIDTH = 1000  # of an exploring command's sheet
 
 TEMPLE_NIGHT = ("temple", "night_strokes")
@@ -111,6 +112,16 @@ def draw_epochs():
     return assemble([[label(found[epoch], f"epoch {epoch}") for epoch in (0, 1, 2, 4, 10)]])
 
 
+def draw_large():
+    """Draw docs/large.jpg: a picture painted in blocks, and a part of it at full size."""
+    folder = stylize(TEMPLE_NIGHT, ("--size", "3000", "--enlarge", "--memory", "3GB"))
+    left, top, width, height = PART
+    part = frames.read(folder / "result.png").crop((left, top, left + width, top + height))
+    part.save(RUNS / "part.png")
+    whole = label(folder / "result.png", "3000 × 2002 pixels", height)
+    return assemble([[whole, label(RUNS / "part.png", "a part of it at full size", height)]])
+
+
 def draw_trained(photos):
     """Draw docs/trained.jpg: each sample photo by a network that learned the sample paintings."""
     command = [sys.executable, ROOT / "main.py", "train", "--weights", "compact", "-o", MODEL]
@@ -175,12 +186,12 @@ def apply(pair, *arguments):
     return Path(told["result"]), told["seconds"]
 
 
-def label(path, text):
-    """Return the picture in a file, of the height of a figure, with a line of text above."""
+def label(path, text, height=HEIGHT):
+    """Return the picture in a file, of a figure's height, with a line of text above."""
     picture = frames.read(path)
-    width = round(picture.width * HEIGHT / picture.height)
-    whole = Image.new("RGB", (width, HEIGHT + LABEL), sheet.PAPER)
-    whole.paste(picture.resize((width, HEIGHT), Image.Resampling.LANCZOS), (0, LABEL))
+    width = round(picture.width * height / picture.height)
+    whole = Image.new("RGB", (width, height + LABEL), sheet.PAPER)
+    whole.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (0, LABEL))
     ImageDraw.Draw(whole).text((2, 2), text, sheet.INK, sheet.load_font(sheet.LABEL_SIZE))
     return whole
 
@@ -208,7 +219,7 @@ EXPLORED = {
     "channels": (),
     "model": ("--content", "temple.jpg"),
 }
-OTHERS = {"sweep": draw_sweep, "epochs": draw_epochs}
+OTHERS = {"sweep": draw_sweep, "epochs": draw_epochs, "large": draw_large}
 OTHERS |= {name: functools.partial(explore, name, each) for name, each in EXPLORED.items()}
 
 

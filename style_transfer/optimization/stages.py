@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 import functions
 from style_transfer.method import statistics
@@ -177,8 +176,10 @@ def build_stage(model, stage, layers):
         return model
     outputs = {name: model.output[name] for name in layers}
     if stage.after:
-        # In float32, so that its gradient is in the range of that until it is scaled.
-        outputs[MAP] = ops.cast(pooling(model, stage.after).output, "float32")
+        # In float32, so that its gradient is in the range of that until it is scaled. Named, since
+        # the names that Keras gives are unique in a thread, and the model may be of another one.
+        own = keras.layers.Identity(dtype="float32", name=MAP)
+        outputs[MAP] = own(pooling(model, stage.after).output)
     inputs = model.input if stage.stride == 1 else pooling(model, stage.stride).output
     return keras.Model(inputs, outputs, name=f"from_{stage.layers[0]}")
 

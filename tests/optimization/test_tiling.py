@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,12 +12,13 @@ from conftest import ROOT, SMALL_VGG19, SMALL_WIDTHS
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from keras import ops
 
 import functions
 from style_transfer.method import borders
 from style_transfer.method.architecture import MIN_SIDE, VGG16, VGG19
 from style_transfer.networks import weights
-from style_transfer.optimization import blocks, cuts, engine, scaling, targets, tiling
+from style_transfer.optimization import blocks, cuts, engine, scaling, stages, targets, tiling
 from style_transfer.optimization.targets import Style
 from style_transfer.pictures import images
 from style_transfer.settings import FIELDS, Settings
@@ -157,6 +160,28 @@ def test_regions_and_lifts(eager):
         mask=halves((101, 120)),
         lifts={"block3_conv1": lift},
     )
+
+
+def test_the_network_may_be_of_another_thread():
+    """The names that Keras gives are unique in a thread: those of two may be the same."""
+    settings = Settings()
+    network = weights.draw(0, SMALL_VGG19), settings, "bfloat16"
+    parts = cut_at(settings, (1, 2, 3, 4), 32).stages
+
+    def build(model, count):
+        for _ in range(count):
+            ops.cast(keras.Input((1,)), "bfloat16")  # takes a name
+        for stage in parts:
+            own = [name for name in settings.layers if name in stage.layers]
+            stages.build_stage(model, stage, own)
+
+    def call(function, *arguments):
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(function, *arguments).result()
+
+    model = call(engine.build_network, *network)
+    for count in range(6):
+        call(build, model, count)
 
 
 def test_a_photo_with_the_compact_network():

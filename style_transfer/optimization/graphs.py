@@ -1,5 +1,7 @@
 """Functions of tensors as graphs that serve pictures of all sizes."""
 
+import functools
+
 import tensorflow as tf
 
 
@@ -22,9 +24,9 @@ class Compiled:
         signature = tf.nest.map_structure(any_size, arguments)
         key = repr(signature)
         if key not in self.graphs:
-            self.graphs[key] = tf.function(
-                self.function, input_signature=signature, autograph=False
-            )
+            # Each has a function of its own: of one code, TensorFlow counts the graphs, and warns.
+            own = functools.partial(self.function)
+            self.graphs[key] = tf.function(own, input_signature=signature, autograph=False)
         return self.graphs[key](*arguments)
 
 

@@ -25,7 +25,7 @@ INPUT = ROOT / "data" / "input"
 RUNS = ROOT / "data" / "output" / "figures"
 HEIGHT = 240  # of each picture in a figure
 GAP, LABEL = 8, 24
-PART = (560, 420, 540, 360)  # of the large picture: left, top, width, height
+PART = (620, 760, 540, 360)  # of the large picture: left, top, width, height
 SHEET_WIDTH = 1000  # of an exploring command's sheet
 
 TEMPLE_NIGHT = ("temple", "night_strokes")

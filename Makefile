@@ -36,9 +36,9 @@ demo: setup
 	$(BIN)/python main.py --content data/input/temple.jpg --style data/input/night_strokes.jpg \
 	  --weights compact --output data/output/demo --overwrite
 
-# Three for two cores, since many tests wait for processes; the tests of a file share their fixtures.
+# By files, whose tests share their fixtures.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

@@ -4,5 +4,6 @@ import os
 
 # No matrix that NumPy decomposes here has more than some hundred rows: a second thread of its
 # library gains little, and on a busy machine each waits for the other, ten times as long as it
-# computes. With one, the bytes are also the same on any number of cores. Read when NumPy is loaded.
+# computes. With one, what it finds does not depend on the number of cores, either. Read when NumPy
+# is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

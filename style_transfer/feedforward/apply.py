@@ -6,6 +6,7 @@ are known to be good.
 
 import dataclasses
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -164,6 +165,7 @@ def build(settings, model):
         yield Loading()
     from style_transfer.optimization import material
     from style_transfer.optimization.device import find_device
+    from style_transfer.pictures import large
 
     device = find_device()
     if device.notice:
@@ -175,8 +177,10 @@ def build(settings, model):
         # The shares of the styles that a network knows are not those of the pictures.
         has_own = model and not model.paints_any
         own = dataclasses.replace(settings, blend=()) if has_own else settings
+        fits = choose_block(sizes, settings) == math.inf
         with device.scope():
-            ready = material.prepare(pictures, sizes, own)
+            take = images.to_tensor if fits else large.Photo
+            ready = material.prepare(pictures, sizes, own, take=take)
             return ready.show(network.paint(ready, settings))
 
     return compute
@@ -214,18 +218,28 @@ def find_source(settings, model):
     return instant.Source(name, model.path, model.sha256)
 
 
+def choose_block(sizes, settings):
+    """Return the side of the largest block that a pass takes; infinity: all fits at once."""
+    budget = room.find_budget(settings.memory)
+    return room.choose_pass_block([sizes.content, *sizes.styles], budget)
+
+
 def check_memory(sizes, settings):
     """Raise SettingsError if a pass would need more memory than there is.
 
     What does not fit at once goes in blocks.
     """
-    needed = room.estimate_pass([sizes.content, *sizes.styles])
+    all_sizes = [sizes.content, *sizes.styles]
+    needed = room.estimate_pass(all_sizes)
     budget = room.find_budget(settings.memory)
     if needed > budget:
         width, height = sizes.content
+        side = room.largest_pass_side(all_sizes, budget)
+        free = "free" if settings.memory == "auto" else "given"
+        remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
         raise SettingsError(
             f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
-            f"{budget / 1e9:.1f} GB are free; give a smaller one"
+            f"{budget / 1e9:.1f} GB are {free}; {remedy}"
         )
 
 

@@ -24,6 +24,7 @@ from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
 from style_transfer.optimization import blocks, room
 from style_transfer.optimization.device import find_device
+from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
@@ -80,17 +81,17 @@ class UniversalTransfer:
             settings: `transform` and `strength`.
 
         Returns:
-            An image of the content's shape, before `material.show`, NumPy.
+            An image of the content's shape, before `material.show`: NumPy, or where the content is
+            a `large.Large`, such a one.
         """
         with find_device().scope():
             return self.paint_there(material, settings)
 
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
-        budget = room.find_budget(settings.memory)
-        styles = [(style.shares, self.describe(style, budget)) for style in material.styles]
-        image = content = ops.convert_to_tensor(material.content)
-        block = room.choose_pass_block(image.shape[1:3], budget)
+        block = choose_block(material, settings)
+        styles = [(style.shares, self.describe(style, block)) for style in material.styles]
+        image = material.content
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
             if strength:
                 repaint = Level(self, level, settings.transform, strength)
@@ -100,18 +101,17 @@ class UniversalTransfer:
                     material.mask,
                     block=block,
                 )
-        return ops.convert_to_numpy(leave_out(image, content, material))
+        return leave_out(image, material.content, material)
 
-    def describe(self, style, budget=math.inf):
+    def describe(self, style, block=math.inf):
         """Describe a `Style`: from level to a list of statistics, one a region; kept for later.
 
         Args:
-            budget: bytes that the process may take.
+            block: side of the largest block that it is looked at in.
         """
         key = style.fingerprint()
         with self.lock:
             if key not in self.descriptions:
-                block = room.choose_pass_block(style.picture.shape[1:3], budget)
                 self.descriptions[key] = self.describe_anew(style, block)
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
@@ -131,7 +131,7 @@ class Look:
         encoder: a Keras model with the features of `levels`.
         architecture: its own.
         levels: names of layers.
-        picture: (1, height, width, 3).
+        picture: (1, height, width, 3), or a `large.Large`.
         block: side of the largest block, in pixels.
         reaches: how often a margin of the encoder is needed: 2 for what a decoder makes of it.
         border: mirrored pixels around the picture.
@@ -140,7 +140,7 @@ class Look:
     def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1, border=BORDER):
         self.encoder, self.architecture = encoder, architecture
         self.padding = borders.padding(picture.shape[1:3], border)
-        self.padded = borders.pad(ops.convert_to_tensor(picture), self.padding)
+        self.padded = pad(picture, self.padding)
         margin = reaches * architecture.margin(levels)
         strides = {level: architecture.stride(level) for level in levels}
         self.blocks = blocks.plan(self.padded.shape[1:3], self.padding, block, margin, strides)
@@ -150,7 +150,8 @@ class Look:
         """Return the features of all that is seen of a block, by level; the last are kept."""
         if self.last[0] != number:
             self.last = None, None  # lets go of them first
-            self.last = number, self.encoder(blocks.view(self.padded, self.blocks[number][0]))
+            seen = blocks.view(self.padded, self.blocks[number][0])
+            self.last = number, self.encoder(ops.convert_to_tensor(seen))
         return self.last[1]
 
     def add_up(self, level, *, diagonal=False):
@@ -204,12 +205,12 @@ class Level:
         pooled = None
         if mask is not None:
             pooled = regions.pool(mask, self.level, self.architecture, look.padding)
-        painted = np.empty(image.shape, np.float32)
+        painted = large.empty_like(image)
         for number, (window, pieces) in enumerate(look.blocks):
             part = self.decode(look.features(number)[self.level], maps, pooled, window)
             own = blocks.cut(part, pieces["image"].first, pieces["image"].size)
             blocks.put(ops.clip(own, 0.0, 1.0), painted, pieces["image"])
-        return ops.convert_to_tensor(painted)
+        return painted
 
     def decode(self, features, maps, pooled, window):
         """Map the features of a window of the padded image, and decode them."""
@@ -229,6 +230,21 @@ class Level:
             transforms.find_map(self.transform, content, style) for share, style in chosen if share
         ]
         return transforms.mix_maps(maps, shares)
+
+
+def choose_block(material, settings):
+    """Return the side of the largest block that `--memory` lets one pass take."""
+    pictures = [material.content, *(style.picture for style in material.styles)]
+    sizes = [each.shape[2:0:-1] for each in pictures]
+    budget, is_large = room.find_budget(settings.memory), large.is_large(material.content)
+    return room.choose_pass_block(sizes, budget, is_large=is_large)
+
+
+def pad(picture, padding):
+    """Mirror a picture at its edges, see `borders.pad`: a tensor, or a `large.Large`."""
+    if large.is_large(picture):
+        return large.Framed(picture, padding)
+    return borders.pad(ops.convert_to_tensor(picture), padding)
 
 
 def cut_guide(guide, piece):
@@ -265,5 +281,9 @@ def leave_out(image, content, material):
     if material.mask is None:
         return image
     painted = [any(shares) for shares in zip(*(style.shares for style in material.styles))]
-    share = np.sum(material.mask[..., painted], axis=-1, keepdims=True)
-    return content + ops.convert_to_tensor(share) * (image - content)
+
+    def mix(image, content, mask):
+        share = np.sum(mask[..., painted], axis=-1, keepdims=True)
+        return content + share * (image - content)
+
+    return large.combine(mix, image, content, material.mask)

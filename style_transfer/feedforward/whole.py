@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from style_transfer.feedforward.moments import knowing
 from style_transfer.optimization.blocks import plan_spans
+from style_transfer.pictures import large
 
 MARGIN = 96  # pixels; what any of these networks sees beyond a block, and a little more
 
@@ -34,7 +35,9 @@ class Blocks:
         }
 
     def __call__(self, image, style, block):
-        """Repaint an image (1, height, width, 3), NumPy, sides multiples of 4; return such.
+        """Repaint an image (1, height, width, 3), sides multiples of 4; return such.
+
+        It is NumPy, or a `large.Large`; of that it is clipped to [0, 1].
 
         Args:
             block: side of the largest block, in pixels.
@@ -45,7 +48,7 @@ class Blocks:
         for name in self.norms:
             parts = [self.look(name, image, style, place, moments) for place in places]
             moments[name] = merge(parts)
-        painted = np.empty(image.shape, np.float32)
+        painted = large.empty_like(image)
         for row, column in places:
             part = self.paint(view(image, row, column), style, moments).numpy()
             own = slice(row.begin - row.low, row.end - row.low)

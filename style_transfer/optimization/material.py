@@ -11,12 +11,12 @@ from style_transfer import files
 from style_transfer.method import color, regions
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
-from style_transfer.pictures import images
+from style_transfer.pictures import images, large
 
 MASK_REMEDY = "see --content-mask in READ.txt"
 
 
-def prepare(pictures, sizes, settings, colors=None):
+def prepare(pictures, sizes, settings, colors=None, *, take=images.to_tensor):
     """Turn pictures into a `Material`.
 
     The start `instant` is still to be painted, from the material itself.
@@ -26,16 +26,16 @@ def prepare(pictures, sizes, settings, colors=None):
         sizes: `Inputs` of (width, height), from `inputs.choose_sizes`.
         settings: colors, blend, start.
         colors: of the mask's regions, where they are known.
+        take: function from a picture and its size to the image, such as `large.Photo`.
 
     Raises:
         files.FileError: a mask cannot be used.
     """
-    photo = images.to_tensor(pictures.content, sizes.content)
+    photo = take(pictures.content, sizes.content)
     mode = settings.preserve_color
-    content = color.match_content(photo, mode)
+    content = match_content(photo, mode)
     paintings = [
-        color.match_style(images.to_tensor(*each), photo, mode)
-        for each in zip(pictures.styles, sizes.styles)
+        match_style(take(*each), photo, mode) for each in zip(pictures.styles, sizes.styles)
     ]
     blend = settings.blend or (1.0,) * len(paintings)
     mask, shares = pair_regions(pictures, sizes, blend, colors)
@@ -43,8 +43,28 @@ def prepare(pictures, sizes, settings, colors=None):
     start = {"content": content, "style": paintings[0], "noise": None, "instant": None}
     if pictures.init is not None:
         start[settings.init] = images.to_tensor(pictures.init, sizes.init)
-    show = functools.partial(color.restore, content=photo, mode=mode)
-    return Material(content, styles, start[settings.init], mask, show)
+    return Material(content, styles, start[settings.init], mask, make_show(photo, mode))
+
+
+def match_content(photo, mode):
+    """Return what the network is to see of a photo, see `color.match_content`."""
+    if mode == "none":
+        return photo
+    return large.combine(functools.partial(color.match_content, mode=mode), photo)
+
+
+def match_style(painting, photo, mode):
+    """Give a painting the photo's colors, see `color.match_style`."""
+    if mode == "none":
+        return painting
+    match = color.find_matching(large.sample(painting), large.sample(photo), mode)
+    return large.combine(match, painting)
+
+
+def make_show(photo, mode):
+    """Return the function from an image that was painted to the one to show."""
+    restore = functools.partial(color.restore, mode=mode)
+    return lambda image: image if mode == "none" else large.combine(restore, image, photo)
 
 
 def retake(material, photo, mask, mode):
@@ -54,8 +74,7 @@ def retake(material, photo, mask, mode):
         mask: regions of the photo, those of the material's own.
         mode: the setting `preserve_color`.
     """
-    content = color.match_content(photo, mode)
-    show = functools.partial(color.restore, content=photo, mode=mode)
+    content, show = match_content(photo, mode), make_show(photo, mode)
     return dataclasses.replace(material, content=content, mask=mask, show=show, start=content)
 
 

@@ -19,7 +19,10 @@ WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
 GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
 BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
-PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
+PASS_IMAGES = 6  # of the size of the picture, float32, that a pass in blocks works on
+# Bytes for each pixel, where it works on a `large.Large`: of a picture, as Pillow has it or with 16
+# bits; and of the result, as it becomes a file.
+PHOTO_BYTES, RESULT_BYTES = 6, 12
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 LESS = 0.6  # of what did not fit, though it should have, is tried next
 SHARE = "STYLE_MEMORY_SHARE"  # in the environment of a worker: the bytes that it may take
@@ -96,30 +99,51 @@ def find_budget(text):
     return min(given, float(share)) if share else given
 
 
-def choose_pass_block(shape, budget):
+def choose_pass_block(sizes, budget, *, is_large=True):
     """Return the side of the largest block that one pass may take; infinity: the whole fits.
 
     Args:
-        shape: (height, width) of the picture.
+        sizes: (width, height) of the photo and of the paintings.
         budget: bytes.
+        is_large: whether what does not fit at once is a `large.Large`; else all is float32.
     """
-    sides = (math.inf, *BLOCKS)
-    return next((each for each in sides if estimate_pass([shape], each) <= budget), sides[-1])
+    for block in (math.inf, *BLOCKS):
+        if estimate_pass(sizes, block, is_large=is_large) <= budget:
+            break
+    return block
 
 
-def estimate_pass(sizes, block=BLOCKS[-1]):
+def estimate_pass(sizes, block=BLOCKS[-1], *, is_large=True):
     """Estimate the peak of the memory that one pass takes in blocks, in bytes; the least.
 
     Args:
-        sizes: (width, height) of the photo and of the paintings.
+        sizes, is_large: as of `choose_pass_block`.
         block: side of the largest block; infinity: all at once.
     """
     largest = max(sizes, key=math.prod)
     seen = math.prod(min(side, block + 4 * PASS_MARGIN) for side in largest)
     if seen == math.prod(largest):
         return memory.estimate_pass(sizes)
-    images = 4 * 3 * PASS_IMAGES * math.prod(largest)
-    return memory.LIBRARIES + images + memory.BYTES_OF_A_PASS * seen
+    features = memory.BYTES_OF_A_PASS * seen
+    if not is_large:
+        return memory.LIBRARIES + 4 * 3 * PASS_IMAGES * math.prod(largest) + features
+    held = PHOTO_BYTES * sum(map(math.prod, sizes))
+    return memory.LIBRARIES + held + max(features, RESULT_BYTES * math.prod(sizes[0]))
+
+
+def largest_pass_side(sizes, budget):
+    """Return the largest `--size` that a pass over such pictures fits into the budget with, or 0.
+
+    Args:
+        sizes: (width, height) of the photo and of the paintings, which keep their proportions.
+    """
+
+    def fits(side):
+        scaled = [tuple(max(1, round(side * each / longer)) for each in size) for size in sizes]
+        return estimate_pass(scaled) <= budget
+
+    longer, shorter = max(sizes[0]), min(sizes[0])
+    return find_largest(math.ceil(MIN_SIDE * longer / shorter), longer, fits)
 
 
 def plan(sizes, architecture, settings, budget, *, is_fixed=False):
@@ -200,7 +224,11 @@ def largest_side(sizes, architecture, settings, budget, *, is_fixed=False):
         return any(left.fits(scaled.content[::-1]) for _, left in rooms)
 
     longer, shorter = max(sizes.content), min(sizes.content)
-    least = math.ceil(MIN_SIDE * longer / shorter)
+    return find_largest(math.ceil(MIN_SIDE * longer / shorter), longer, fits)
+
+
+def find_largest(least, most, fits):
+    """Return the largest number, from `least` to `most`, that fits; 0: none does."""
     # All that fit come first: a larger one takes more.
-    count = bisect.bisect(range(least, longer + 1), False, key=lambda side: not fits(side))
+    count = bisect.bisect(range(least, most + 1), False, key=lambda side: not fits(side))
     return least + count - 1 if count else 0

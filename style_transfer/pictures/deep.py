@@ -9,23 +9,28 @@ from PIL import Image, PngImagePlugin
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB, RGBA = 2, 6  # types of color
 UP = 2  # the filter that takes from each byte the one above
-BAND = 256  # rows that are compressed at once
+BAND = 256  # rows that are rounded, or compressed, at once
 INCH = 0.0254  # meters
 
 
 def to_samples(tensor, bits):
     """Round an image (1, height, width, 3) in [0, 1] to (height, width, 3) of 8 or 16 bits.
 
+    Some rows at a time, which are all that is read of a `large.Large`.
+
     Raises:
         ValueError: a value is NaN or infinite (it would silently become black).
     """
     import numpy as np  # slow to import, and not needed before TensorFlow is there
 
-    values = np.asarray(tensor)[0]
-    if not np.isfinite(values).all():
-        raise ValueError("the image holds values that are not finite")
-    kind = {8: np.uint8, 16: np.uint16}[bits]
-    return np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
+    _, height, width, channels = tensor.shape
+    samples = np.empty((height, width, channels), {8: np.uint8, 16: np.uint16}[bits])
+    for row in range(0, height, BAND):
+        values = np.asarray(tensor[:, row : row + BAND])[0]
+        if not np.isfinite(values).all():
+            raise ValueError("the image holds values that are not finite")
+        samples[row : row + BAND] = np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1))
+    return samples
 
 
 def fit_alpha(alpha, tensor):

@@ -96,7 +96,7 @@ def estimate_pass(sizes, settings, budget, recent, store):
     every = [sizes.content, *sizes.styles]
     if settings.transform == "google":  # needs statistics of the whole
         return seconds, memory.estimate_pass(every), None, 0
-    block = room.choose_pass_block(sizes.content[::-1], budget)
+    block = room.choose_pass_block(every, budget)
     needed = room.estimate_pass(every, block)
     if math.isinf(block):
         return seconds, needed, None, 0

@@ -1,5 +1,7 @@
 """One pass: what the decoders are given, region by region, against NumPy; what is kept."""
 
+import dataclasses
+import functools
 import math
 import weakref
 from collections import OrderedDict
@@ -13,7 +15,7 @@ from style_transfer.feedforward import decoder, transforms, universal
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
-from style_transfer.pictures import images
+from style_transfer.pictures import images, large
 from style_transfer.settings import Settings
 
 LEVEL = "block2_conv1"
@@ -24,6 +26,13 @@ SHAPE = (1, 40, 56, 3)
 def pictures(*shapes):
     generator = np.random.default_rng(0)
     return [generator.random(shape, np.float32) for shape in shapes]
+
+
+def lay_by(picture):
+    """The same as a large picture."""
+    shelf = large.Shelf(picture.shape)
+    shelf[:, :, :] = picture
+    return shelf
 
 
 @pytest.fixture(scope="module")
@@ -253,8 +262,9 @@ def test_the_bundled_decoders_invert_the_bundled_encoder():
 
 @pytest.mark.parametrize("strength", ["1,0,0,0,0", "0,0,1,0,0", "0,0,0,0,1"])
 @pytest.mark.parametrize("is_masked", [False, True])
-def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is_masked):
-    """No seams: odd sides, with regions and without."""
+@pytest.mark.parametrize("is_large", [False, True])
+def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is_masked, is_large):
+    """No seams: odd sides, with regions and without, in memory and from a file."""
     photo, painting = pictures((1, 85, 130, 3), (1, 70, 99, 3))
     mask = np.zeros((1, 85, 130, 2), np.float32)
     mask[..., 0] = np.linspace(-1, 2, 130).clip(0, 1)
@@ -263,9 +273,13 @@ def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is
     material = Material(photo, styles, None, mask if is_masked else None)
     found = []
     for block in (math.inf, 48):
-        monkeypatch.setattr(universal.room, "choose_pass_block", lambda *_, side=block: side)
+        choose = functools.partial(lambda *_, side, **__: side, side=block)
+        monkeypatch.setattr(universal.room, "choose_pass_block", choose)
         network.descriptions.clear()
-        found.append(network.paint(material, Settings(strength=strength)))
+        found.append(np.asarray(network.paint(material, Settings(strength=strength))))
+        if is_large:
+            styles = [style._replace(picture=lay_by(style.picture)) for style in styles]
+            material = dataclasses.replace(material, content=lay_by(photo), styles=styles)
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=5e-3)
     assert np.abs(blocks - whole).mean() < 1e-4 < np.abs(whole - photo).mean()

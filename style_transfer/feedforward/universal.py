@@ -58,19 +58,30 @@ class UniversalTransfer:
             level: decoder.assign(decoder.build_decoder(level, self.architecture), layers)
             for level, layers in inverse.levels.items()
         }
+        self.models = {"encoders": self.encoders, "decoders": self.decoders}
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
 
-    def compiled(self):
-        """Return one that paints by graphs: in two thirds of the time, once a size was painted."""
+    def compiled(self, **options):
+        """Return one that paints by graphs: in two thirds of the time, once a size was painted.
+
+        Args:
+            options: of `tf.function`.
+        """
         twin = copy.copy(self)
-        for name in ("encoders", "decoders"):
-            models = getattr(self, name).items()
-            # Without partial, TensorFlow takes one trace each of five models for five of one, and
-            # warns.
-            calls = {level: functools.partial(model.call) for level, model in models}
-            graphs = {level: tf.function(call, autograph=False) for level, call in calls.items()}
+        for name, models in self.models.items():
+            graphs = {level: compile_model(model, **options) for level, model in models.items()}
             setattr(twin, name, graphs)
+        return twin
+
+    @functools.cached_property
+    def in_blocks(self):
+        """One that paints block by block: graphs for all shapes.
+
+        A model that is called keeps the output of every layer to its end, three times as much.
+        """
+        twin = self.compiled(reduce_retracing=True)
+        twin.encoder = compile_model(self.encoder, reduce_retracing=True)
         return twin
 
     def paint(self, material, settings):
@@ -90,11 +101,12 @@ class UniversalTransfer:
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
         block = choose_block(material, settings)
-        styles = [(style.shares, self.describe(style, block)) for style in material.styles]
+        network = self if block == math.inf else self.in_blocks
+        styles = [(style.shares, network.describe(style, block)) for style in material.styles]
         image = material.content
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
             if strength:
-                repaint = Level(self, level, settings.transform, strength)
+                repaint = Level(network, level, settings.transform, strength)
                 image = repaint(
                     image,
                     [(shares, found[level]) for shares, found in styles],
@@ -124,6 +136,12 @@ class UniversalTransfer:
         return {level: look.describe_regions(level, style.mask) for level in LEVELS}
 
 
+def compile_model(model, **options):
+    """Return what a Keras model does, as a `tf.function`."""
+    # Without partial, TensorFlow takes one trace each of five models for five of one, and warns.
+    return tf.function(functools.partial(model.call), autograph=False, **options)
+
+
 class Look:
     """What an encoder makes of a picture, block by block; of one block it is looked at once.
 
@@ -143,7 +161,8 @@ class Look:
         self.padded = pad(picture, self.padding)
         margin = reaches * architecture.margin(levels)
         strides = {level: architecture.stride(level) for level in levels}
-        self.blocks = blocks.plan(self.padded.shape[1:3], self.padding, block, margin, strides)
+        whole, padding = self.padded.shape[1:3], self.padding
+        self.blocks = blocks.plan(whole, padding, block, margin, strides, even=True)
         self.last = None, None  # number of a block, and its features
 
     def features(self, number):

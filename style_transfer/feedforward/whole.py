@@ -43,7 +43,7 @@ class Blocks:
             block: side of the largest block, in pixels.
         """
         style = tf.convert_to_tensor(style)
-        rows, columns = (plan_spans(side, block, MARGIN) for side in image.shape[1:3])
+        rows, columns = (plan_spans(side, block, MARGIN, even=True) for side in image.shape[1:3])
         places, moments = [(row, column) for row in rows for column in columns], {}
         for name in self.norms:
             parts = [self.look(name, image, style, place, moments) for place in places]

@@ -39,7 +39,7 @@ class Piece(NamedTuple):
     size: Any
 
 
-def plan_spans(length, block, margin):
+def plan_spans(length, block, margin, *, even=False):
     """Divide the length of a padded image into spans of about equal length.
 
     All blocks begin at multiples of 16 pixels, so that the poolings fall as in the whole image.
@@ -48,13 +48,21 @@ def plan_spans(length, block, margin):
         length: in pixels.
         block: of each at most, but for 32 pixels; 32 at least.
         margin: how far the network must see beyond each, in pixels.
+        even: let it see the same length of all, more of those at the edges: one graph does for all
+            blocks, and what is freed after one is as large as what the next one takes.
     """
     count = count_blocks(length, block)
     edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
-    return [
+    spans = [
         Span(begin, end, max(0, begin - margin), min(length, end + margin))
         for begin, end in zip(edges, [*edges[1:], length])
     ]
+    if not even:
+        return spans
+    seen = max(span.high - span.low for span in spans)
+    seen += (length - seen) % MULTIPLE  # so that the last one, too, begins at a multiple
+    lows = [min(span.low, length - seen) for span in spans]
+    return [span._replace(low=low, high=low + seen) for span, low in zip(spans, lows)]
 
 
 def locate(span, around, length, stride):
@@ -85,7 +93,7 @@ def with_neighbors(piece, around, shape):
     return piece._replace(size=np.minimum(piece.size + 1, picture - piece.origin))
 
 
-def plan(shape, padding, block, margin, strides, after=0):
+def plan(shape, padding, block, margin, strides, after=0, *, even=False):
     """Divide a padded image into blocks.
 
     Args:
@@ -95,6 +103,7 @@ def plan(shape, padding, block, margin, strides, after=0):
         margin: how far the network must see beyond a block, a multiple of all strides.
         strides: from the name of each layer to its stride.
         after: stride of a map of the whole padded image; 0: there is none.
+        even: see `plan_spans`.
 
     Returns:
         A list of (window, pieces): the rows and the columns that the network sees, (begin, end)
@@ -103,7 +112,7 @@ def plan(shape, padding, block, margin, strides, after=0):
     """
     around = padding or ((0, 0), (0, 0))
     found = []
-    rows, columns = (plan_spans(length, block, margin) for length in shape)
+    rows, columns = (plan_spans(length, block, margin, even=even) for length in shape)
     for spans in ((row, column) for row in rows for column in columns):
         pieces = {
             name: make_piece(spans, around, shape, stride)

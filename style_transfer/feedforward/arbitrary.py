@@ -17,6 +17,8 @@ from style_transfer.optimization.device import find_device
 from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
 
+BYTES = 450  # for each pixel of what is seen of a block
+
 
 @functools.lru_cache(maxsize=1)
 def load_network():
@@ -70,7 +72,7 @@ class ArbitraryStyleTransfer:
         with find_device().scope():
             strength = parse_strength(settings.strength, auto=1.0)[0]
             codes = self.mix(material, strength, settings.style_scale)
-            block = universal.choose_block(material, settings)
+            block = universal.choose_block(material, settings, BYTES)
             images = [self.repaint(material.content, code, block) for code in codes]
         if material.mask is None:
             return images[0]

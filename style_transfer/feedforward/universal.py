@@ -22,13 +22,14 @@ from style_transfer.feedforward import decoder, transforms
 from style_transfer.method import borders, regions, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
-from style_transfer.optimization import blocks, room
+from style_transfer.optimization import blocks, memory, room
 from style_transfer.optimization.device import find_device
 from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
+BYTES = 450  # for each pixel of what is seen of a block: peaks of whole processes
 
 
 @functools.lru_cache(maxsize=1)
@@ -100,7 +101,7 @@ class UniversalTransfer:
 
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
-        block = choose_block(material, settings)
+        block = choose_block(material, settings, BYTES)
         network = self if block == math.inf else self.in_blocks
         styles = [(style.shares, network.describe(style, block)) for style in material.styles]
         image = material.content
@@ -133,7 +134,7 @@ class UniversalTransfer:
     def describe_anew(self, style, block=math.inf):
         """Do the work of `describe`, block by block."""
         look = Look(self.encoder, self.architecture, LEVELS, style.picture, block)
-        return {level: look.describe_regions(level, style.mask) for level in LEVELS}
+        return look.describe_regions(style.mask)
 
 
 def compile_model(model, **options):
@@ -156,7 +157,7 @@ class Look:
     """
 
     def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1, border=BORDER):
-        self.encoder, self.architecture = encoder, architecture
+        self.encoder, self.architecture, self.levels = encoder, architecture, levels
         self.padding = borders.padding(picture.shape[1:3], border)
         self.padded = pad(picture, self.padding)
         margin = reaches * architecture.margin(levels)
@@ -173,33 +174,44 @@ class Look:
             self.last = number, self.encoder(ops.convert_to_tensor(seen))
         return self.last[1]
 
-    def add_up(self, level, *, diagonal=False):
-        """Return the `statistics.Sums` of a level's features, see `statistics.sum_positions`."""
-        parts = [
-            statistics.sum_positions(self.own(number, level), diagonal=diagonal)
-            for number in range(len(self.blocks))
-        ]
-        return functools.reduce(operator.add, parts)
+    def add_up(self, summing):
+        """Add up sums over the positions of all blocks.
+
+        Args:
+            summing: function from a level, the features that a block owns and their `blocks.Piece`
+                to a list of `statistics.Sums`.
+
+        Returns:
+            Such a list for each level.
+        """
+        sums = {}
+        for number, (_, pieces) in enumerate(self.blocks):
+            for level in self.levels:
+                found = summing(level, self.own(number, level), pieces[level])
+                sums[level] = list(map(operator.add, sums[level], found)) if number else found
+        return sums
 
     def own(self, number, level):
         """Return the features that a block owns."""
         piece = self.blocks[number][1][level]
         return blocks.cut(self.features(number)[level], piece.first, piece.size)
 
-    def describe_regions(self, level, mask):
-        """Return the mean and covariance of the features in each region of a mask, NumPy."""
-        sums = None
-        guides = regions.guides(mask, level, self.architecture, BORDER)
-        for number, (_, pieces) in enumerate(self.blocks):
-            piece = pieces[level]
-            own = self.own(number, level)
-            found = [statistics.sum_positions(own, cut_guide(each, piece)) for each in guides]
-            sums = found if sums is None else [one + more for one, more in zip(sums, found)]
-        finished = map(statistics.covariances, sums)
-        return [
-            {name: ops.convert_to_numpy(each)[0] for name, each in values.items()}
-            for values in finished
-        ]
+    def describe_regions(self, mask):
+        """Return mean and covariance of each level's features in each region of a mask, NumPy."""
+        guides = {
+            level: regions.guides(mask, level, self.architecture, BORDER) for level in self.levels
+        }
+
+        def summing(level, own, piece):
+            return [statistics.sum_positions(own, cut_guide(e, piece)) for e in guides[level]]
+
+        return {
+            level: [
+                {name: ops.convert_to_numpy(each)[0] for name, each in values.items()}
+                for values in map(statistics.covariances, sums)
+            ]
+            for level, sums in self.add_up(summing).items()
+        }
 
 
 class Level:
@@ -219,7 +231,7 @@ class Level:
             block: side of the largest block, in pixels.
         """
         look = Look(self.encoder, self.architecture, [self.level], image, block, reaches=2)
-        found = look.describe_regions(self.level, mask)
+        found = look.describe_regions(mask)[self.level]
         maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
         pooled = None
         if mask is not None:
@@ -251,12 +263,16 @@ class Level:
         return transforms.mix_maps(maps, shares)
 
 
-def choose_block(material, settings):
-    """Return the side of the largest block that `--memory` lets one pass take."""
+def choose_block(material, settings, each=memory.BYTES_OF_A_BLOCK):
+    """Return the side of the largest block that `--memory` lets one pass take.
+
+    Args:
+        each: bytes that the network takes for each pixel of what it sees of a block.
+    """
     pictures = [material.content, *(style.picture for style in material.styles)]
-    sizes = [each.shape[2:0:-1] for each in pictures]
+    sizes = [picture.shape[2:0:-1] for picture in pictures]
     budget, is_large = room.find_budget(settings.memory), large.is_large(material.content)
-    return room.choose_pass_block(sizes, budget, is_large=is_large)
+    return room.choose_pass_block(sizes, budget, each=each, is_large=is_large)
 
 
 def pad(picture, padding):

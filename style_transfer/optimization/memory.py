@@ -16,6 +16,7 @@ IMAGES = 12  # of the result's size, with what the optimizer works on
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
 BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1536² pixels
+BYTES_OF_A_BLOCK = 1000  # the same of what is seen of a block, of trained networks in many graphs
 
 
 def estimate_fixed(content, others, architecture, settings):

@@ -99,32 +99,33 @@ def find_budget(text):
     return min(given, float(share)) if share else given
 
 
-def choose_pass_block(sizes, budget, *, is_large=True):
+def choose_pass_block(sizes, budget, *, each=memory.BYTES_OF_A_BLOCK, is_large=True):
     """Return the side of the largest block that one pass may take; infinity: the whole fits.
 
     Args:
         sizes: (width, height) of the photo and of the paintings.
         budget: bytes.
+        each: bytes that the network takes for each pixel of what it sees of a block.
         is_large: whether what does not fit at once is a `large.Large`; else all is float32.
     """
     for block in (math.inf, *BLOCKS):
-        if estimate_pass(sizes, block, is_large=is_large) <= budget:
+        if estimate_pass(sizes, block, each=each, is_large=is_large) <= budget:
             break
     return block
 
 
-def estimate_pass(sizes, block=BLOCKS[-1], *, is_large=True):
+def estimate_pass(sizes, block=BLOCKS[-1], *, each=memory.BYTES_OF_A_BLOCK, is_large=True):
     """Estimate the peak of the memory that one pass takes in blocks, in bytes; the least.
 
     Args:
-        sizes, is_large: as of `choose_pass_block`.
+        sizes, each, is_large: as of `choose_pass_block`.
         block: side of the largest block; infinity: all at once.
     """
     largest = max(sizes, key=math.prod)
     seen = math.prod(min(side, block + 4 * PASS_MARGIN) for side in largest)
     if seen == math.prod(largest):
         return memory.estimate_pass(sizes)
-    features = memory.BYTES_OF_A_PASS * seen
+    features = each * seen
     if not is_large:
         return memory.LIBRARIES + 4 * 3 * PASS_IMAGES * math.prod(largest) + features
     held = PHOTO_BYTES * sum(map(math.prod, sizes))

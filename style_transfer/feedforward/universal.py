@@ -18,8 +18,8 @@ import tensorflow as tf
 from keras import ops
 
 import functions
-from style_transfer.feedforward import decoder, transforms
-from style_transfer.method import borders, regions, statistics
+from style_transfer.feedforward import decoder, guides, transforms
+from style_transfer.method import borders, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
 from style_transfer.optimization import blocks, memory, room
@@ -160,11 +160,19 @@ class Look:
         self.encoder, self.architecture, self.levels = encoder, architecture, levels
         self.padding = borders.padding(picture.shape[1:3], border)
         self.padded = pad(picture, self.padding)
-        margin = reaches * architecture.margin(levels)
-        strides = {level: architecture.stride(level) for level in levels}
-        whole, padding = self.padded.shape[1:3], self.padding
-        self.blocks = blocks.plan(whole, padding, block, margin, strides, even=True)
+        self.block, self.margin = block, reaches * architecture.margin(levels)
+        self.blocks = self.plan(self.padding)
         self.last = None, None  # number of a block, and its features
+
+    def plan(self, around):
+        """Plan the blocks; what each owns is without what is `around`, see `blocks.plan`."""
+        strides = {level: self.architecture.stride(level) for level in self.levels}
+        whole = self.padded.shape[1:3]
+        return blocks.plan(whole, around, self.block, self.margin, strides, even=True)
+
+    def guides(self, mask):
+        """Return the `guides.Guides` of a mask of the picture, or of None."""
+        return guides.Guides(None if mask is None else pad(mask, self.padding), self)
 
     def features(self, number):
         """Return the features of all that is seen of a block, by level; the last are kept."""
@@ -178,16 +186,16 @@ class Look:
         """Add up sums over the positions of all blocks.
 
         Args:
-            summing: function from a level, the features that a block owns and their `blocks.Piece`
-                to a list of `statistics.Sums`.
+            summing: function from a level, the features that a block owns and its number to a list
+                of `statistics.Sums`.
 
         Returns:
             Such a list for each level.
         """
         sums = {}
-        for number, (_, pieces) in enumerate(self.blocks):
+        for number in range(len(self.blocks)):
             for level in self.levels:
-                found = summing(level, self.own(number, level), pieces[level])
+                found = summing(level, self.own(number, level), number)
                 sums[level] = list(map(operator.add, sums[level], found)) if number else found
         return sums
 
@@ -198,12 +206,10 @@ class Look:
 
     def describe_regions(self, mask):
         """Return mean and covariance of each level's features in each region of a mask, NumPy."""
-        guides = {
-            level: regions.guides(mask, level, self.architecture, BORDER) for level in self.levels
-        }
+        guides = self.guides(mask)
 
-        def summing(level, own, piece):
-            return [statistics.sum_positions(own, cut_guide(e, piece)) for e in guides[level]]
+        def summing(level, own, number):
+            return [statistics.sum_positions(own, each) for each in guides.own(level, number)]
 
         return {
             level: [
@@ -233,22 +239,15 @@ class Level:
         look = Look(self.encoder, self.architecture, [self.level], image, block, reaches=2)
         found = look.describe_regions(mask)[self.level]
         maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
-        pooled = None
-        if mask is not None:
-            pooled = regions.pool(mask, self.level, self.architecture, look.padding)
+        guides = look.guides(mask)
         painted = large.empty_like(image)
-        for number, (window, pieces) in enumerate(look.blocks):
-            part = self.decode(look.features(number)[self.level], maps, pooled, window)
+        for number, (_, pieces) in enumerate(look.blocks):
+            pooled = guides.pooled(self.level, number)
+            mapped = apply_maps(look.features(number)[self.level], maps, pooled)
+            part = self.decoder(mapped)
             own = blocks.cut(part, pieces["image"].first, pieces["image"].size)
             blocks.put(ops.clip(own, 0.0, 1.0), painted, pieces["image"])
         return painted
-
-    def decode(self, features, maps, pooled, window):
-        """Map the features of a window of the padded image, and decode them."""
-        if pooled is not None:
-            stride = self.architecture.stride(self.level)
-            pooled = blocks.view(pooled, window, stride)
-        return self.decoder(apply_maps(features, maps, pooled))
 
     def find_map(self, content, styles, region):
         """Return the map of one region, or None where nothing is painted."""
@@ -280,11 +279,6 @@ def pad(picture, padding):
     if large.is_large(picture):
         return large.Framed(picture, padding)
     return borders.pad(ops.convert_to_tensor(picture), padding)
-
-
-def cut_guide(guide, piece):
-    """Return the part of a guide (1, height, width, 1) that belongs to a block; None of None."""
-    return None if guide is None else blocks.cut(guide, piece.origin, piece.size)
 
 
 def apply_maps(features, maps, pooled):

@@ -38,7 +38,8 @@ def prepare(pictures, sizes, settings, colors=None, *, take=images.to_tensor):
         match_style(take(*each), photo, mode) for each in zip(pictures.styles, sizes.styles)
     ]
     blend = settings.blend or (1.0,) * len(paintings)
-    mask, shares = pair_regions(pictures, sizes, blend, colors)
+    take_mask = large.Mask if take is large.Photo else resize_mask
+    mask, shares = pair_regions(pictures, sizes, blend, colors, take_mask)
     styles = [Style(painting, *share) for painting, share in zip(paintings, shares)]
     start = {"content": content, "style": paintings[0], "noise": None, "instant": None}
     if pictures.init is not None:
@@ -78,22 +79,37 @@ def retake(material, photo, mask, mode):
     return dataclasses.replace(material, content=content, mask=mask, show=show, start=content)
 
 
-def pair_regions(pictures, sizes, blend, colors=None):
-    """Return the mask of the content, or None, and (shares, mask) of each style."""
+def pair_regions(pictures, sizes, blend, colors, take):
+    """Return the mask of the content, or None, and (shares, mask) of each style.
+
+    Args:
+        take: function from a Pillow image and a size to (1, height, width, 3), 0 to 255.
+    """
     if pictures.content_mask is None:
         return None, [((share,), None) for share in blend]
-    shapes = mask_pixels(pictures.content_mask, sizes.content_mask, pictures.content)
+    shapes = take(find_shapes(pictures.content_mask, pictures.content), sizes.content_mask)
     with blaming(pictures.content_mask):
-        colors = colors or regions.find_colors(shapes)
-        mask = regions.memberships(shapes, colors)
+        colors = colors or regions.find_colors(thin_out(shapes))
+        mask = paint_regions(lambda pixels: regions.memberships(pixels, colors), shapes, colors)
         if not pictures.style_masks:
             return mask, regions.share_out(colors, blend)
     pairs = []
     for picture, size, share in zip(pictures.style_masks, sizes.style_masks, blend):
         with blaming(picture):
-            shapes = mask_pixels(picture, size, pictures.content)
-            pairs.append(regions.match(shapes, share, colors))
+            shapes = take(find_shapes(picture, pictures.content), size)
+            shares, paint = regions.match(thin_out(shapes), share, colors)
+            pairs.append((shares, paint_regions(paint, shapes, colors)))
     return mask, pairs
+
+
+def thin_out(shapes):
+    """Return the pixels of a mask, (height, width, 3), that its colors are found by."""
+    return large.sample(shapes, regions.thin(shapes.shape[1:3]))[0]
+
+
+def paint_regions(paint, shapes, colors):
+    """Apply a function from pixels (height, width, 3) to a mask to (1, height, width, 3)."""
+    return large.combine(lambda part: paint(part[0]), shapes, channels=len(colors))
 
 
 @contextlib.contextmanager
@@ -107,12 +123,17 @@ def blaming(picture):
         raise files.FileError(picture.path, error, MASK_REMEDY) from None
 
 
-def mask_pixels(mask, size, content):
-    """Return a mask in its size (width, height); the content itself stands for its opacity."""
+def find_shapes(mask, content):
+    """Return the Pillow image of a mask; the content itself stands for its opacity."""
     image = mask.pixels
     if mask.path == content.path:
         if mask.alpha is None:
             remedy = "give another --content-mask"
             raise files.FileError(mask.path, "has no transparency to be a mask", remedy)
         image = mask.alpha
-    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX))
+    return image.convert("RGB")
+
+
+def resize_mask(image, size):
+    """Return a mask in its size (width, height), as an array."""
+    return np.asarray(image.resize(size, Image.Resampling.BOX))[np.newaxis]

@@ -66,8 +66,24 @@ class Photo(Large):
         if self.samples is not None:
             part = self.samples[slice(*rows), slice(*columns)]
             return part[np.newaxis] / np.float32(sixteen.MOST)
-        part = self.pixels.crop((columns[0], rows[0], columns[1], rows[1]))
-        return np.asarray(part, np.float32)[np.newaxis] / 255.0
+        return crop(self.pixels, rows, columns) / 255.0
+
+
+class Mask(Large):
+    """A mask in its size, as it was decoded.
+
+    Args:
+        image: a Pillow image of mode RGB.
+        size: (width, height).
+    """
+
+    def __init__(self, image, size):
+        super().__init__((1, *size[::-1], 3))
+        self.pixels = image.resize(size, Image.Resampling.BOX)
+
+    def read(self, rows, columns):
+        """Return a window, 0 to 255."""
+        return crop(self.pixels, rows, columns)
 
 
 class Shelf(Large):
@@ -146,6 +162,12 @@ class Combined(Large):
         return self.function(*(each[window] for each in self.pictures))
 
 
+def crop(pixels, rows, columns):
+    """Return a window of a Pillow image, (1, h, w, 3) float32."""
+    part = pixels.crop((columns[0], rows[0], columns[1], rows[1]))
+    return np.asarray(part, np.float32)[np.newaxis]
+
+
 def is_large(picture):
     """Tell whether a picture is no array."""
     return isinstance(picture, Large)
@@ -173,11 +195,15 @@ def list_bands(picture):
     return (picture[:, row : row + BAND] for row in range(0, picture.shape[1], BAND))
 
 
-def sample(picture):
-    """Return a picture to find colors by: of a large one, each n-th pixel of each n-th row."""
+def sample(picture, step=None):
+    """Return a picture to find colors by: of a large one, each n-th pixel of each n-th row.
+
+    Args:
+        step: n; None: as many as give `SAMPLES`.
+    """
     if not is_large(picture):
         return picture
-    step = max(1, math.isqrt(math.prod(picture.shape[1:3]) // SAMPLES))
+    step = step or max(1, math.isqrt(math.prod(picture.shape[1:3]) // SAMPLES))
     rows = range(0, picture.shape[1], step)
     return np.concatenate([picture[:, row : row + 1][:, :, ::step] for row in rows], axis=1)
 

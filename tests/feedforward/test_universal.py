@@ -12,6 +12,7 @@ from conftest import ROOT, SMALL_VGG19
 
 import functions
 from style_transfer.feedforward import decoder, transforms, universal
+from style_transfer.method import regions
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
@@ -129,7 +130,7 @@ def test_each_region_has_its_own_map(network, given):
     network.paint(Material(photo, styles, None, mask), ONLY)
     found = inner(given[0]).reshape(20, 28, -1)
     own = features_of(network, photo).reshape(20, 28, -1)
-    guides = universal.regions.guides(mask, LEVEL, SMALL_VGG19, 16)
+    guides = regions.guides(mask, LEVEL, SMALL_VGG19, 16)
     for region, columns in enumerate((slice(0, 14), slice(14, 28))):
         share = np.asarray(guides[region], float).ravel()
         flat = own.reshape(-1, own.shape[-1])
@@ -206,10 +207,10 @@ def test_a_style_is_looked_at_once_and_the_last_are_kept(network, monkeypatch):
 def test_all_is_computed_where_the_device_says(network, watched, monkeypatch):
     monkeypatch.setattr(universal, "find_device", lambda: watched)
     photo, painting = pictures(SHAPE, (1, 48, 36, 3))
-    for name in ("cut_guide", "apply_maps", "leave_out"):
+    for name in ("pad", "apply_maps", "leave_out"):
         watched.watch(universal, name)
     network.paint(Material(photo, [Style(painting, (1.0, 1.0))], None, halves()), ONLY)
-    assert watched.seen == {"cut_guide", "apply_maps", "leave_out"}
+    assert watched.seen == {"pad", "apply_maps", "leave_out"}
     watched.watch(universal, "UniversalTransfer")
     universal.load_network.__wrapped__()
     assert "UniversalTransfer" in watched.seen and not watched.depth
@@ -280,6 +281,8 @@ def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is
         if is_large:
             styles = [style._replace(picture=lay_by(style.picture)) for style in styles]
             material = dataclasses.replace(material, content=lay_by(photo), styles=styles)
+        if is_large and is_masked:
+            material = dataclasses.replace(material, mask=lay_by(mask))
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=5e-3)
     assert np.abs(blocks - whole).mean() < 1e-4 < np.abs(whole - photo).mean()

@@ -94,8 +94,8 @@ class Painter:
 
     def estimate_memory(self, task):
         """Estimate the bytes that a picture takes in a process of its own; raise as `paint`."""
-        sizes = choose_sizes(load_pictures(task.inputs, self.settings, self.read), self.settings)
-        return room.estimate_pass([sizes.content, *sizes.styles])
+        pictures = load_pictures(task.inputs, self.settings, self.read)
+        return estimate_memory(pictures, choose_sizes(pictures, self.settings))
 
     def paint(self, task):
         """Paint one picture, unless the same is there already."""
@@ -103,7 +103,7 @@ class Painter:
         for _, picture in pictures.items():
             yield from map(Notice, picture.notices)
         sizes = choose_sizes(pictures, self.settings)
-        check_memory(sizes, self.settings)
+        check_memory(pictures, sizes, self.settings)
         record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
             check_unchanged(task.record, record, find_source(self.settings, self.model).path)
@@ -177,9 +177,13 @@ def build(settings, model):
         # The shares of the styles that a network knows are not those of the pictures.
         has_own = model and not model.paints_any
         own = dataclasses.replace(settings, blend=()) if has_own else settings
-        fits = choose_block(sizes, settings) == math.inf
+        left, take = find_left(pictures, sizes, settings), images.to_tensor
+        if left:
+            settings, take = (
+                dataclasses.replace(settings, memory=f"{left / 1e6:.0f}MB"),
+                large.Photo,
+            )
         with device.scope():
-            take = images.to_tensor if fits else large.Photo
             ready = material.prepare(pictures, sizes, own, take=take)
             return ready.show(network.paint(ready, settings))
 
@@ -218,23 +222,42 @@ def find_source(settings, model):
     return instant.Source(name, model.path, model.sha256)
 
 
-def choose_block(sizes, settings):
-    """Return the side of the largest block that a pass takes; infinity: all fits at once."""
+def find_left(pictures, sizes, settings):
+    """Return the bytes for a pass in blocks, beside the files' pixels; None: it goes at once."""
     budget = room.find_budget(settings.memory)
-    return room.choose_pass_block([sizes.content, *sizes.styles], budget)
+    if room.choose_pass_block(list_sizes(sizes), budget) == math.inf:
+        return None
+    return budget - count_sources(pictures, sizes)
 
 
-def check_memory(sizes, settings):
+def estimate_memory(pictures, sizes):
+    """Estimate the least memory that a pass takes, in bytes, see `room.estimate_pass`."""
+    every = list_sizes(sizes)
+    at_once = room.estimate_pass(every, math.inf)
+    return min(at_once, room.estimate_pass(every) + count_sources(pictures, sizes))
+
+
+def count_sources(pictures, sizes):
+    """Count the bytes of the pictures as they were read, where another size is painted."""
+    pairs = zip(pictures.items(), sizes.items())
+    return sum(each.nbytes for (_, each), (_, size) in pairs if each.pixels.size != size)
+
+
+def list_sizes(sizes):
+    """List (width, height) of the photo first, then of all other pictures."""
+    return [size for _, size in sizes.items()]
+
+
+def check_memory(pictures, sizes, settings):
     """Raise SettingsError if a pass would need more memory than there is.
 
     What does not fit at once goes in blocks.
     """
-    all_sizes = [sizes.content, *sizes.styles]
-    needed = room.estimate_pass(all_sizes)
-    budget = room.find_budget(settings.memory)
+    needed, budget = estimate_memory(pictures, sizes), room.find_budget(settings.memory)
     if needed > budget:
         width, height = sizes.content
-        side = room.largest_pass_side(all_sizes, budget)
+        left = budget - count_sources(pictures, sizes)
+        side = room.largest_pass_side(list_sizes(sizes), left)
         free = "free" if settings.memory == "auto" else "given"
         remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
         raise SettingsError(

@@ -49,6 +49,12 @@ class Picture:
     dpi: tuple[float, float] | None = None
     deep: Any = None
 
+    @property
+    def nbytes(self):
+        """Bytes of all pixels, as Pillow has them (four for each of RGB), or NumPy."""
+        each = 4 + (self.alpha is not None)
+        return each * math.prod(self.pixels.size) + (0 if self.deep is None else self.deep.nbytes)
+
 
 def load(path, **colors):
     """Read a picture file. What format it has is told by its content, not by its name.

@@ -30,6 +30,8 @@ from style_transfer.validation import parse_strength
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
 BYTES = 450  # for each pixel of what is seen of a block: peaks of whole processes
+#: The levels that may compute in 16 bits: most of the work, and other levels paint over it.
+DEEP = LEVELS[:2]
 
 
 @functools.lru_cache(maxsize=1)
@@ -48,31 +50,46 @@ class UniversalTransfer:
     """
 
     def __init__(self, network, inverse):
+        self.weights, self.inverse = network, inverse
         self.architecture = network.architecture
-        model = functions.build_model(LEVELS, self.architecture)
-        network.assign(model)
-        self.encoder = model
-        self.encoders = {
-            level: keras.Model(model.input, {level: model.output[level]}) for level in LEVELS
-        }
-        self.decoders = {
-            level: decoder.assign(decoder.build_decoder(level, self.architecture), layers)
-            for level, layers in inverse.levels.items()
-        }
-        self.models = {"encoders": self.encoders, "decoders": self.decoders}
+        self.encoder = self.build_encoder("float32")
+        self.encoders, self.decoders = {}, {}
+        self.build(LEVELS, "float32")
+        self.exact = self  # of those that were compiled, too
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
 
-    def compiled(self, **options):
+    def build_encoder(self, precision):
+        """Return the encoder of all levels."""
+        model = functions.build_model(LEVELS, self.architecture, precision=precision)
+        self.weights.assign(model)
+        return model
+
+    def build(self, levels, precision):
+        """Make the encoder and the decoder of some levels, see `functions.build_model`."""
+        is_exact = precision == "float32"
+        model = self.encoder if is_exact else self.build_encoder(precision)
+        policy = precision if is_exact else f"mixed_{precision}"
+        for level in levels:
+            self.encoders[level] = keras.Model(model.input, {level: model.output[level]})
+            built = decoder.build_decoder(level, self.architecture, policy=policy)
+            self.decoders[level] = decoder.assign(built, self.inverse.levels[level])
+
+    def compiled(self, precision="float32", **options):
         """Return one that paints by graphs: in two thirds of the time, once a size was painted.
 
         Args:
+            precision: of the `DEEP` levels; the others stay exact, and so do all descriptions, and
+                what goes in blocks.
             options: of `tf.function`.
         """
         twin = copy.copy(self)
-        for name, models in self.models.items():
-            graphs = {level: compile_model(model, **options) for level, model in models.items()}
-            setattr(twin, name, graphs)
+        twin.encoders, twin.decoders = dict(self.encoders), dict(self.decoders)
+        if precision != "float32":
+            twin.build(DEEP, precision)
+        for models in (twin.encoders, twin.decoders):
+            for level, model in models.items():
+                models[level] = compile_model(model, **options)
         return twin
 
     @functools.cached_property
@@ -83,6 +100,7 @@ class UniversalTransfer:
         """
         twin = self.compiled(reduce_retracing=True)
         twin.encoder = compile_model(self.encoder, reduce_retracing=True)
+        return twin
         return twin
 
     def paint(self, material, settings):
@@ -102,7 +120,7 @@ class UniversalTransfer:
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
         block = choose_block(material, settings, BYTES)
-        network = self if block == math.inf else self.in_blocks
+        network = self if block == math.inf else self.exact.in_blocks
         styles = [(style.shares, network.describe(style, block)) for style in material.styles]
         image = material.content
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
@@ -122,7 +140,7 @@ class UniversalTransfer:
         Args:
             block: side of the largest block that it is looked at in.
         """
-        key = style.fingerprint()
+        key = style.fingerprint(), block
         with self.lock:
             if key not in self.descriptions:
                 self.descriptions[key] = self.describe_anew(style, block)

@@ -227,20 +227,25 @@ def find_left(pictures, sizes, settings):
     budget = room.find_budget(settings.memory)
     if room.choose_pass_block(list_sizes(sizes), budget) == math.inf:
         return None
-    return budget - count_sources(pictures, sizes)
+    return budget - count_beside(pictures, sizes)
 
 
 def estimate_memory(pictures, sizes):
     """Estimate the least memory that a pass takes, in bytes, see `room.estimate_pass`."""
     every = list_sizes(sizes)
     at_once = room.estimate_pass(every, math.inf)
-    return min(at_once, room.estimate_pass(every) + count_sources(pictures, sizes))
+    return min(at_once, room.estimate_pass(every) + count_beside(pictures, sizes))
 
 
-def count_sources(pictures, sizes):
-    """Count the bytes of the pictures as they were read, where another size is painted."""
-    pairs = zip(pictures.items(), sizes.items())
-    return sum(each.nbytes for (_, each), (_, size) in pairs if each.pixels.size != size)
+def count_beside(pictures, sizes):
+    """Count the bytes of the pictures as they were read, and what 16 bits take beside 8."""
+    total = 0
+    for (_, picture), (_, size) in zip(pictures.items(), sizes.items()):
+        if picture.pixels.size == size:  # which are painted as they are
+            total += picture.nbytes - room.PHOTO_BYTES * math.prod(size)
+        else:
+            total += picture.nbytes + (0 if picture.deep is None else 2) * math.prod(size)
+    return total
 
 
 def list_sizes(sizes):
@@ -256,7 +261,7 @@ def check_memory(pictures, sizes, settings):
     needed, budget = estimate_memory(pictures, sizes), room.find_budget(settings.memory)
     if needed > budget:
         width, height = sizes.content
-        left = budget - count_sources(pictures, sizes)
+        left = budget - count_beside(pictures, sizes)
         side = room.largest_pass_side(list_sizes(sizes), left)
         free = "free" if settings.memory == "auto" else "given"
         remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"

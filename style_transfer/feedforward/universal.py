@@ -29,7 +29,8 @@ from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
-BYTES = 450  # for each pixel of what is seen of a block: peaks of whole processes
+# For each pixel of what is seen of a block, from peaks of whole processes; and for each region.
+BYTES, BYTES_OF_A_REGION = 330, 70
 #: The levels that may compute in 16 bits: most of the work, and other levels paint over it.
 DEEP = LEVELS[:2]
 
@@ -288,6 +289,7 @@ def choose_block(material, settings, each=memory.BYTES_OF_A_BLOCK):
     """
     pictures = [material.content, *(style.picture for style in material.styles)]
     sizes = [picture.shape[2:0:-1] for picture in pictures]
+    each += BYTES_OF_A_REGION * (0 if material.mask is None else material.mask.shape[-1])
     budget, is_large = room.find_budget(settings.memory), large.is_large(material.content)
     return room.choose_pass_block(sizes, budget, each=each, is_large=is_large)
 

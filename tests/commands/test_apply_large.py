@@ -119,5 +119,5 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(folder):
             (each, round(each * 90 / 131)),
             (round(0.05 * each), round(0.05 * each * 97 / 122)),
         ]
-        sources = 4 * (131 * 90 + 122 * 97)
-        assert (apply.room.estimate_pass(sizes) + sources <= 2e9) == is_enough
+        read = 4 * (131 * 90 + 122 * 97)
+        assert (apply.room.estimate_pass(sizes) + read <= 2e9) == is_enough

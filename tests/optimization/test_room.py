@@ -137,3 +137,25 @@ def test_the_budget(monkeypatch):
 def test_what_is_no_budget(text):
     with pytest.raises(ValueError):
         room.find_budget(text)
+
+
+@pytest.mark.parametrize("gigabytes", [1.2, 2, 3])
+@pytest.mark.parametrize("size", [(1000, 800), (4096, 4096), (8192, 8192)])
+def test_the_blocks_of_a_pass_fit_and_larger_ones_do_not(size, gigabytes):
+    sizes = [size, (2048, 1500)]
+    block = room.choose_pass_block(sizes, gigabytes * GB)
+    needed = room.estimate_pass(sizes, block)
+    if needed > gigabytes * GB:
+        assert block == room.BLOCKS[-1] and (size[0], gigabytes) == (8192, 1.2)
+    elif block < math.inf:
+        larger = [each for each in (math.inf, *room.BLOCKS) if each > block]
+        assert all(room.estimate_pass(sizes, each) > gigabytes * GB for each in larger)
+    side = room.largest_pass_side(sizes, gigabytes * GB)
+    assert side == size[0] if needed <= gigabytes * GB else side < size[0]
+
+
+def test_a_pass_in_blocks_holds_bytes_where_one_over_arrays_holds_floats():
+    sizes = [(8192, 8192)]
+    large, arrays = (room.estimate_pass(sizes, 512, is_large=each) for each in (True, False))
+    image = 8192**2
+    assert large < memory.LIBRARIES + 20 * image < memory.LIBRARIES + 60 * image < arrays

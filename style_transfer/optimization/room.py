@@ -20,8 +20,8 @@ HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the 
 GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
 BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
 PASS_IMAGES = 6  # float32, of the size of the picture, that a pass in blocks works on
-# Bytes for each pixel, where it works on a `large.Large`: of a picture, as Pillow has it; and of the
-# result, as it becomes a file.
+# Bytes for each pixel, where it works on a `large.Large`: of a picture, as Pillow has it; and of
+# the result, as it becomes a file.
 PHOTO_BYTES, RESULT_BYTES = 4, 12
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 LESS = 0.6  # of what did not fit, though it should have, is tried next

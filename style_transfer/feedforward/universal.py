@@ -30,7 +30,7 @@ from style_transfer.validation import parse_strength
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
 # For each pixel of what is seen of a block, from peaks of whole processes; and for each region.
-BYTES, BYTES_OF_A_REGION = 330, 70
+BYTES, BYTES_OF_A_REGION = 350, 70
 #: The levels that may compute in 16 bits: most of the work, and other levels paint over it.
 DEEP = LEVELS[:2]
 

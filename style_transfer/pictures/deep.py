@@ -21,7 +21,7 @@ def to_samples(tensor, bits):
     """
     import numpy as np  # slow to import, and not needed before TensorFlow is there
 
-    samples = np.empty(tensor.shape[1:], {8: np.uint8, 16: np.uint16}[bits])
+    samples = np.empty(tuple(tensor.shape)[1:], {8: np.uint8, 16: np.uint16}[bits])
     for number, band in enumerate(list_samples(tensor, bits)):
         samples[number * BAND : (number + 1) * BAND] = band
     return samples

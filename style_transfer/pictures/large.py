@@ -13,6 +13,7 @@ import weakref
 import numpy as np
 from PIL import Image
 
+from style_transfer import files
 from style_transfer.pictures import deep, sixteen
 
 BAND = 256  # rows that are looked at at once
@@ -94,7 +95,8 @@ class Shelf(Large):
 
     def __init__(self, shape):
         super().__init__(shape)
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the picture
+        # Without a buffer, which would still have to be written when the disk is full.
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the picture
         weakref.finalize(self, self.file.close)
 
     def read(self, rows, columns):
@@ -111,12 +113,18 @@ class Shelf(Large):
 
         Raises:
             ValueError: a value is NaN or infinite.
-            OSError: the disk is full.
+            files.FileError: the disk is full.
         """
         (top, _), (left, _) = self.locate(window)
-        for row, line in enumerate(deep.to_samples(part, 16), start=top):
-            self.seek(row, left)
-            self.file.write(np.ascontiguousarray(line))
+        try:
+            for row, line in enumerate(deep.to_samples(part, 16), start=top):
+                self.seek(row, left)
+                data = line.tobytes()
+                while data:  # of which a nearly full disk takes a part
+                    data = data[self.file.write(data) :]
+        except OSError as error:
+            remedy = "free some, or let TMPDIR name another folder for temporary files"
+            raise files.FileError(tempfile.gettempdir(), error.strerror, remedy) from None
 
     def seek(self, row, column):
         """Go to a pixel."""

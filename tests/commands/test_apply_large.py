@@ -1,5 +1,8 @@
 """`python main.py apply` in blocks: with every option the picture that the whole at once gives."""
 
+import errno
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -121,3 +124,19 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(folder):
         ]
         read = 4 * (131 * 90 + 122 * 97)
         assert (apply.room.estimate_pass(sizes) + read <= 2e9) == is_enough
+
+
+def test_a_full_disk_is_said(monkeypatch):
+    """One that takes a part of what is written first."""
+    shelf, written = large.Shelf((1, 4, 5, 3)), []
+
+    def write(data):
+        if len(written) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(data[:20])
+        return len(written[-1])
+
+    monkeypatch.setattr(shelf, "file", SimpleNamespace(write=write, seek=lambda _: None))
+    with pytest.raises(apply.files.FileError, match="No space left.*TMPDIR"):
+        shelf[:, :] = np.full(shelf.shape, 0.5, np.float32)
+    assert list(map(len, written)) == [20, 10, 20]

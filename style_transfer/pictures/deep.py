@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB, RGBA = 2, 6  # types of color
 UP = 2  # the filter that takes from each byte the one above
-BAND = 256  # rows that are compressed at once
+BAND = 256  # rows that are rounded, or compressed, at once
 INCH = 0.0254  # meters
 
 
@@ -22,10 +22,13 @@ def to_samples(tensor, bits):
     import numpy as np  # slow to import, and not needed before TensorFlow is there
 
     values = np.asarray(tensor)[0]
-    if not np.isfinite(values).all():
-        raise ValueError("the image holds values that are not finite")
-    kind = {8: np.uint8, 16: np.uint16}[bits]
-    return np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
+    samples = np.empty(values.shape, {8: np.uint8, 16: np.uint16}[bits])
+    for first in range(0, len(values), BAND):  # of a large picture, no copy in float32
+        band = values[first : first + BAND]
+        if not np.isfinite(band).all():
+            raise ValueError("the image holds values that are not finite")
+        samples[first : first + BAND] = np.rint(np.clip(band, 0.0, 1.0) * (2**bits - 1))
+    return samples
 
 
 def fit_alpha(alpha, tensor):

@@ -120,7 +120,11 @@ def resize(samples, size):
     """Resize (height, width, 3) uint16 to (width, height); return float32 in [0, 1]."""
     import numpy as np
 
-    channels = [Image.fromarray(np.float32(samples[..., index])) for index in range(3)]
-    if channels[0].size != tuple(size):
-        channels = [each.resize(size, Image.Resampling.LANCZOS) for each in channels]
-    return np.clip(np.stack(channels, axis=-1) / np.float32(MOST), 0.0, 1.0)
+    resized = np.empty((*size[::-1], 3), np.float32)
+    for index in range(3):
+        channel = Image.fromarray(np.float32(samples[..., index]))
+        if channel.size != tuple(size):
+            channel = channel.resize(size, Image.Resampling.LANCZOS)
+        resized[..., index] = channel
+    resized /= np.float32(MOST)
+    return np.clip(resized, 0.0, 1.0, out=resized)

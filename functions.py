@@ -242,7 +242,6 @@ def training_step(state, optimizer, evaluate):
     Returns:
         The state after the step.
     """
-    moved = optimizer.move(state)
     # A picture has no other colors; without the clipping the optimizer wanders off.
-    moved["image"] = ops.clip(moved["image"], 0.0, 1.0)
-    return optimizer.update(state, moved | evaluate(moved["image"]))
+    image = ops.clip(optimizer.move(state), 0.0, 1.0)
+    return optimizer.update(state, image, evaluate(image))

@@ -13,6 +13,7 @@ import psutil
 LIBRARIES = 680 * 2**20
 COPIES = 4.0
 IMAGES = 12  # of the result's size, with what the optimizer works on
+BESIDE = 1.5  # images of a run in blocks: photo and painting as they were read, a snapshot
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
 BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1536² pixels
@@ -21,8 +22,7 @@ BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1
 def estimate_fixed(content, others, architecture, settings):
     """Estimate what a run takes besides the features of an evaluation, in bytes.
 
-    L-BFGS remembers two images for each pair, and sums up one for each. The photo's features at
-    the content layers stay.
+    The photo's features at the content layers stay.
 
     Args:
         content: (width, height) of the final image.
@@ -31,10 +31,31 @@ def estimate_fixed(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
+    images = count_images(settings)
     kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)
+
+
+def count_images(settings):
+    """Count the images of the result's size that steps of the whole at once take.
+
+    L-BFGS remembers two for each pair, and sums up one for each.
+    """
+    return IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
+
+
+def count_block_images(settings):
+    """Count the images that steps in blocks take: (while one is evaluated, between two)."""
+    if settings.optimizer == "lbfgs":
+        # The image, g, P g and the pairs; while evaluated, the new image and its gradient; then
+        # the new P g and the new pair, too.
+        counts = 3 + 2 * settings.history + 2, 3 + 2 * settings.history + 6
+    else:
+        # The image, its gradient and two moments; of the new one two, then one for one.
+        counts = 4 + 2, 4 + 2
+    more = BESIDE + 3 * (settings.average > 0) + 2 * (settings.preserve_color == "luminance")
+    return tuple(count + more for count in counts)
 
 
 def estimate(content, others, architecture, settings):

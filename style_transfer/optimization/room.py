@@ -17,8 +17,8 @@ from style_transfer.validation import parse_memory
 #: steps.
 WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
-GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
-BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
+# From peaks of runs in blocks at 2048 and 4096 px.
+GRAPHS = 250e6  # bytes of those for blocks, and of what their memory is in pieces
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 LESS = 0.6  # of what did not fit, though it should have, is tried next
@@ -34,13 +34,15 @@ class Room:
         bytes: how much.
         architecture: with the widths of the network in use.
         settings: its layers.
-        for_blocks: bytes that are needed beside, where it goes in blocks.
+        for_blocks: bytes that are needed beside, where it goes in blocks; below 0: that are not.
+        between: the same between two evaluations, when there are no features.
     """
 
     bytes: float
     architecture: Any
     settings: Any
     for_blocks: float = 0.0
+    between: float = 0.0
 
     def evaluation(self, shape, *, is_look=False):
         """Return the `cuts.Evaluation` of a picture of (height, width)."""
@@ -57,15 +59,21 @@ class Room:
             is_look: whether features are wanted without a gradient.
         """
         evaluation = self.evaluation(shape, is_look=is_look)
-        if evaluation.needed(evaluation.whole) <= self.bytes:
+        if self.needed(evaluation) <= self.bytes:
             return None
         return evaluation.choose(self.bytes - self.for_blocks) or evaluation.least()
+
+    def needed(self, evaluation, cut=None):
+        """Return the bytes that steps take with a `cuts.Cut` of an evaluation; None: whole."""
+        if cut is None:
+            return evaluation.needed(evaluation.whole)
+        return max(evaluation.needed(cut) + self.for_blocks, self.between)
 
     def fits(self, shape):
         """Tell whether an evaluation fits, whole or in the smallest blocks."""
         evaluation = self.evaluation(shape)
-        in_blocks = evaluation.needed(evaluation.least()) + self.for_blocks
-        return min(evaluation.needed(evaluation.whole), in_blocks) <= self.bytes
+        in_blocks = self.needed(evaluation, evaluation.least())
+        return min(self.needed(evaluation), in_blocks) <= self.bytes
 
     def work(self, shape):
         """Return how many times the work of the whole at once an evaluation is."""
@@ -148,17 +156,24 @@ def plan(sizes, architecture, settings, budget, *, is_fixed=False):
 
 def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
     """List (settings, `Room`) with less and less history, see `plan`."""
-    beside = count_for_blocks(sizes.content)
     rooms = []
     for fitted in list_histories(settings, is_fixed=is_fixed):
         fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
-        rooms.append((fitted, Room(budget - fixed, architecture, fitted, beside)))
+        left = budget - fixed
+        rooms.append((fitted, Room(left, architecture, fitted, *count_for_blocks(sizes, fitted))))
     return rooms
 
 
-def count_for_blocks(content):
-    """Estimate the bytes that a run in blocks takes beside the features and what a whole takes."""
-    return GRAPHS + 4 * 3 * BLOCK_IMAGES * math.prod(content)
+def count_for_blocks(sizes, settings):
+    """Estimate what a run in blocks takes beside the features and what a whole takes, in bytes.
+
+    Returns:
+        (while it evaluates, between two evaluations); below 0: it takes less.
+    """
+    whole = memory.count_images(settings)
+    counts = memory.count_block_images(settings)
+    image = 4 * 3 * math.prod(sizes.content)
+    return tuple(GRAPHS + (count - whole) * image for count in counts)
 
 
 def list_histories(settings, *, is_fixed):
@@ -172,8 +187,8 @@ def list_histories(settings, *, is_fixed):
 def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
-    beside = count_for_blocks(sizes.content)
-    rooms = [Room(left, architecture, fitted, beside) for left in (0.0, math.inf)]
+    beside = count_for_blocks(sizes, fitted)
+    rooms = [Room(left, architecture, fitted, *beside) for left in (0.0, math.inf)]
     return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 
 
@@ -185,8 +200,7 @@ def estimate(sizes, architecture, settings, room):
     for size, is_look in looks:
         evaluation = room.evaluation(size[::-1], is_look=is_look)
         cut = room.choose_cut(size[::-1], is_look=is_look)
-        beside = room.for_blocks if cut else 0.0
-        features.append(evaluation.needed(cut or evaluation.whole) + beside)
+        features.append(room.needed(evaluation, cut))
     return fixed + max(features)
 
 

@@ -1,5 +1,6 @@
 """The optimizers against SciPy, against the textbook recursion, and on nonsense."""
 
+import copy
 import functools
 
 import keras
@@ -11,7 +12,7 @@ from conftest import SMALL_VGG19
 
 import functions
 from style_transfer.networks import weights
-from style_transfer.optimization import optimizers, quasi_newton, states
+from style_transfer.optimization import optimizers, quasi_newton, states, walks
 from style_transfer.optimization.targets import Style, compute_targets
 from style_transfer.runs import checkpoint
 from style_transfer.settings import Settings
@@ -230,6 +231,26 @@ def test_the_first_step_evaluates_the_start_and_stays_there(optimizer):
     assert totals[0] == state["total"]
     for name, value in expected.items():
         np.testing.assert_allclose(state[name], value, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS.values()][:2] + [optimizers.LBFGS(history=3)])
+def test_strip_by_strip_it_takes_the_same_steps(optimizer, monkeypatch):
+    """And what a state held is let go of, in the dictionary alone."""
+    monkeypatch.setattr(walks, "STRIP", 2000)
+    by_strips = copy.copy(optimizer)
+    by_strips.walk = walks.Strips()
+    _, evaluate = quadratic()
+    state = by_strips.start(image_of(60))
+    for _ in range(9):
+        kept, before = dict(state), state
+        state = functions.training_step(state, by_strips, evaluate)
+        assert isinstance(optimizer, optimizers.LBFGS) or "first" not in before
+    whole, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 9)
+    for name, tensor in states.flatten(whole).items():
+        close = dict(rtol=1e-3, atol=1e-4 * max(1.0, np.abs(tensor).max()))
+        np.testing.assert_allclose(states.flatten(state)[name], tensor, **close, err_msg=name)
+    again = functions.training_step(kept, by_strips, evaluate)
+    tf.nest.map_structure(np.testing.assert_array_equal, again, state)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)

@@ -1,7 +1,8 @@
 """What moves the image: Adam (arXiv:1412.6980) and L-BFGS (Liu & Nocedal 1989), one interface.
 
 `start(image)` makes a state, and a step (`functions.training_step`) the next one: `move(state)`
-returns its image moved, and `update(before, image, found)` the state with what was found there.
+returns its image moved and clipped, and `update(before, image, found)` the state with what was
+found there.
 `shown_image(state)` is the image to show, and `reweighted(state)` is for when the losses have got
 other weights. A state is a dictionary of tensors and holds all that there is to know: saved and
 put back, it goes on to the same bits. `image` is (1, height, width, 3) in [0, 1]; `losses`, `total`
@@ -12,7 +13,7 @@ The first step from a start stays where it is, without a gradient to go by: it e
 
 import tensorflow as tf
 
-from functions import TERMS
+from functions import TERMS, clip
 from style_transfer.optimization.quasi_newton import (
     free_gradient,
     is_reasonable,
@@ -24,7 +25,7 @@ from style_transfer.optimization.quasi_newton import (
     take_back,
     weigh,
 )
-from style_transfer.optimization.walks import AtOnce
+from style_transfer.optimization.walks import AtOnce, make_zeros, own
 
 
 class Adam:
@@ -64,9 +65,9 @@ class Adam:
 
     def start(self, image):
         """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
-        nothing = tf.zeros_like(image)
-        moments = {"count": tf.constant(-1), "first": nothing, "second": nothing}
-        state = begin(image, self.terms) | moments
+        state = begin(image, self.terms)
+        nothing = state["gradient"]
+        state |= {"count": tf.constant(-1), "first": nothing, "second": nothing}
         return state | {"average": nothing} if self.average else state
 
     def move(self, state):
@@ -80,9 +81,9 @@ class Adam:
         return self.walk.map(self.move_image, images, rate)
 
     def move_image(self, images, rate):
-        """Return the image of a state, moved."""
+        """Return the image of a state, moved and clipped."""
         first, second = self.find_first(images), self.find_second(images)
-        return images["image"] - rate * first / (tf.sqrt(second) + self.epsilon)
+        return clip(images["image"] - rate * first / (tf.sqrt(second) + self.epsilon))
 
     def find_first(self, images):
         """Return the first moment after a step, from that before and the gradient."""
@@ -150,19 +151,25 @@ class LBFGS:
 
     def start(self, image):
         """Return the state of an image (1, height, width, 3) that nothing is known of yet."""
-        nothing = tf.zeros_like(image)
-        return begin(image, self.terms) | dict(
-            preconditioned=nothing,  # P g
-            # From the oldest pair (s, z) to the newest. A tuple, since to drop the first and
-            # append one moves no data; empty places, which come first, share one tensor.
-            pairs=(tf.concat([nothing] * 2, axis=0),) * self.history,
-            s_y=tf.zeros((self.history, self.history)),  # SᵀY
-            y_z=tf.zeros((self.history, self.history)),  # YᵀZ
-            products=tf.zeros((2, self.history)),  # Sᵀg and Zᵀg for the gradient of the next step
-            gamma=tf.constant(1.0),
-            count=tf.constant(0),  # pairs remembered
-            length=tf.constant(1.0),
-            taken_back=tf.constant(0),
+        state = begin(image, self.terms)
+        nothing = state["gradient"]
+        return (
+            state
+            | dict(
+                preconditioned=nothing,  # P g
+                # From the oldest pair (s, z) to the newest. A tuple, since to drop the first and
+                # append one moves no data; empty places, which come first, share one tensor.
+                pairs=(make_zeros((2, *nothing.shape[1:])),) * self.history,
+                s_y=tf.zeros((self.history, self.history)),  # SᵀY
+                y_z=tf.zeros((self.history, self.history)),  # YᵀZ
+                products=tf.zeros(
+                    (2, self.history)
+                ),  # Sᵀg and Zᵀg for the gradient of the next step
+                gamma=tf.constant(1.0),
+                count=tf.constant(0),  # pairs remembered
+                length=tf.constant(1.0),
+                taken_back=tf.constant(0),
+            )
         )
 
     def move(self, state):
@@ -213,10 +220,10 @@ class LBFGS:
 
 def begin(image, terms):
     """Return what every state holds, where the losses have these names."""
-    image = tf.convert_to_tensor(image)
+    image = own(image)
     unknown = tf.constant(float("inf"))
     losses = tf.fill([len(terms)], unknown)
-    return dict(image=image, losses=losses, total=unknown, gradient=tf.zeros_like(image))
+    return dict(image=image, losses=losses, total=unknown, gradient=make_zeros(image.shape))
 
 
 def select(state, *names):

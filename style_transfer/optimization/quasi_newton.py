@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from functions import clip
+
 FIRST_STEP = 0.1  # how far the first step of L-BFGS moves the pixel that it moves most
 LEVELS = 5  # of halving, in the preconditioner of L-BFGS
 COARSER = 1.5 / 4  # weight of a level there against the finer one; 4 pixels are added up in one
@@ -150,9 +152,10 @@ def combine(images, steepest, weights):
 
 
 def move_image(images, steepest, weights):
-    """Return the image of a state, moved; see `weigh`."""
+    """Return the image of a state, moved and clipped; see `weigh`."""
     # Where the gradient is 0, the pixel is held, or content to stay.
-    return images["image"] + clear(combine(images, steepest, weights), images["gradient"] == 0.0)
+    step = clear(combine(images, steepest, weights), images["gradient"] == 0.0)
+    return clip(images["image"] + step)
 
 
 def rows(pair):

@@ -106,3 +106,20 @@ def to_tensor(array):
     `tf.convert_to_tensor` would copy it.
     """
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def own(image):
+    """Return an image as a tensor; an array is copied, outside of the memory that TensorFlow keeps.
+
+    What it once had for tensors, it does not give back.
+    """
+    if tf.is_tensor(image):
+        return image
+    copy = allocate(image.shape)
+    copy[...] = image
+    return to_tensor(copy)
+
+
+def make_zeros(shape):
+    """Return a tensor of zeros, float32, that takes no memory until something is written there."""
+    return to_tensor(allocate(tuple(shape)))

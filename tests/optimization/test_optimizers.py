@@ -336,7 +336,8 @@ def test_the_first_move_of_a_reweighted_state_is_half_as_long(factor):
     before, _ = run(optimizer, evaluate, optimizer.start(image_of(60)), 9)
     state, _ = run(optimizer, weighted, optimizer.reweighted(before), 1)
     assert state["count"] == before["count"]
-    steps = [optimizer.move(each) - each["image"] for each in (before, state)]
+    steps = [quasi_newton.find_step(each).numpy() for each in (before, state)]
+    steps = [np.where(each["gradient"] == 0, 0, step) for each, step in zip((before, state), steps)]
     np.testing.assert_allclose(steps[1], 0.5 * factor * steps[0], rtol=1e-3, atol=1e-5 * factor)
 
 

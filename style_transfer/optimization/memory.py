@@ -13,7 +13,7 @@ import psutil
 LIBRARIES = 680 * 2**20
 COPIES = 4.0
 IMAGES = 12  # of the result's size, with what the optimizer works on
-BESIDE = 1.5  # images of a run in blocks: photo and painting as they were read, a snapshot
+BESIDE = 1.2  # images beside those in blocks: the photo as it was read, a snapshot's file
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
 BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1536² pixels
@@ -46,16 +46,14 @@ def count_images(settings):
 
 
 def count_block_images(settings):
-    """Count the images that steps in blocks take: (while one is evaluated, between two)."""
-    if settings.optimizer == "lbfgs":
-        # The image, g, P g and the pairs; while evaluated, the new image and its gradient; then
-        # the new P g and the new pair, too.
-        counts = 3 + 2 * settings.history + 2, 3 + 2 * settings.history + 6
-    else:
-        # The image, its gradient and two moments; of the new one two, then one for one.
-        counts = 4 + 2, 4 + 2
-    more = BESIDE + 3 * (settings.average > 0) + 2 * (settings.preserve_color == "luminance")
-    return tuple(count + more for count in counts)
+    """Count the images of the result's size that steps in blocks take.
+
+    Adam: the image, its gradient, two moments; while it is evaluated, the new image and its
+    gradient. L-BFGS: the image, g, P g and the pairs; of the next one the same, with one pair.
+    """
+    count = 6 if settings.optimizer == "adam" else 2 * settings.history + 8
+    more = 3 * (settings.average > 0) + 2 * (settings.preserve_color == "luminance")
+    return count + more + BESIDE
 
 
 def estimate(content, others, architecture, settings):

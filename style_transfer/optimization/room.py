@@ -17,8 +17,8 @@ from style_transfer.validation import parse_memory
 #: steps.
 WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
-# From peaks of runs in blocks at 2048 and 4096 px.
-GRAPHS = 250e6  # bytes of those for blocks, and of what their memory is in pieces
+# Bytes of those for blocks, and of what TensorFlow keeps, which lies in pieces; from peaks of runs.
+GRAPHS = 250e6
 PASS_IMAGES = 6  # of the size of the picture, that a pass in blocks works on
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
 LESS = 0.6  # of what did not fit, though it should have, is tried next
@@ -35,14 +35,12 @@ class Room:
         architecture: with the widths of the network in use.
         settings: its layers.
         for_blocks: bytes that are needed beside, where it goes in blocks; below 0: that are not.
-        between: the same between two evaluations, when there are no features.
     """
 
     bytes: float
     architecture: Any
     settings: Any
     for_blocks: float = 0.0
-    between: float = 0.0
 
     def evaluation(self, shape, *, is_look=False):
         """Return the `cuts.Evaluation` of a picture of (height, width)."""
@@ -67,7 +65,7 @@ class Room:
         """Return the bytes that steps take with a `cuts.Cut` of an evaluation; None: whole."""
         if cut is None:
             return evaluation.needed(evaluation.whole)
-        return max(evaluation.needed(cut) + self.for_blocks, self.between)
+        return evaluation.needed(cut) + self.for_blocks
 
     def fits(self, shape):
         """Tell whether an evaluation fits, whole or in the smallest blocks."""
@@ -87,7 +85,7 @@ class Room:
             cut: that did not fit; None: the whole picture of `shape`.
         """
         evaluation = self.evaluation(shape, is_look=is_look)
-        failed = evaluation.needed(cut or evaluation.whole) + (self.for_blocks if cut else 0.0)
+        failed = self.needed(evaluation, cut)
         left = dataclasses.replace(self, bytes=min(self.bytes, LESS * failed))
         return None if left.choose_cut(shape, is_look=is_look) == cut else left
 
@@ -160,20 +158,19 @@ def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
     for fitted in list_histories(settings, is_fixed=is_fixed):
         fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
         left = budget - fixed
-        rooms.append((fitted, Room(left, architecture, fitted, *count_for_blocks(sizes, fitted))))
+        rooms.append((fitted, Room(left, architecture, fitted, count_for_blocks(sizes, fitted))))
     return rooms
 
 
 def count_for_blocks(sizes, settings):
     """Estimate what a run in blocks takes beside the features and what a whole takes, in bytes.
 
-    Returns:
-        (while it evaluates, between two evaluations); below 0: it takes less.
+    Below 0: it takes less.
     """
-    whole = memory.count_images(settings)
-    counts = memory.count_block_images(settings)
-    image = 4 * 3 * math.prod(sizes.content)
-    return tuple(GRAPHS + (count - whole) * image for count in counts)
+    images = memory.count_block_images(settings) - memory.count_images(settings)
+    # Of the paintings there is but what was read, four bytes a pixel, once they are described.
+    less = (4 * 3 - 4) * sum(map(math.prod, sizes.styles))
+    return GRAPHS + 4 * 3 * images * math.prod(sizes.content) - less
 
 
 def list_histories(settings, *, is_fixed):
@@ -188,7 +185,7 @@ def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
     beside = count_for_blocks(sizes, fitted)
-    rooms = [Room(left, architecture, fitted, *beside) for left in (0.0, math.inf)]
+    rooms = [Room(left, architecture, fitted, beside) for left in (-math.inf, math.inf)]
     return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 
 

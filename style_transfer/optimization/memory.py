@@ -49,9 +49,10 @@ def count_block_images(settings):
     """Count the images of the result's size that steps in blocks take.
 
     Adam: the image, its gradient, two moments; while it is evaluated, the new image and its
-    gradient. L-BFGS: the image, g, P g and the pairs; of the next one the same, with one pair.
+    gradient; then a moment anew, while the image before may still be a snapshot's.
+    L-BFGS: the image, g, P g and the pairs; of the next one the same, with one pair.
     """
-    count = 6 if settings.optimizer == "adam" else 2 * settings.history + 8
+    count = 7 if settings.optimizer == "adam" else 2 * settings.history + 8
     more = 3 * (settings.average > 0) + 2 * (settings.preserve_color == "luminance")
     return count + more + BESIDE
 

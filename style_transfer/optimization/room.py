@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from style_transfer.method.architecture import MIN_SIDE
-from style_transfer.optimization import memory
+from style_transfer.optimization import memory, processors
 from style_transfer.optimization.cuts import BLOCKS, Evaluation
 from style_transfer.validation import parse_memory
 
@@ -17,13 +17,14 @@ from style_transfer.validation import parse_memory
 #: steps.
 WORK = (1.6, 2.5, math.inf)
 HISTORIES = (15, 10, 7, 5, 3)  # with less, L-BFGS would take several times the steps
-GRAPHS = 40e6  # bytes of those for blocks; from peaks of runs at 2048 and 4096 px
-BLOCK_IMAGES = 2  # of the size of the picture: itself padded, and its gradient on its way
+# Bytes of those for blocks, and of what TensorFlow keeps, which lies in pieces; from peaks of runs.
+GRAPHS = 250e6
 PASS_IMAGES = 6  # float32, of the size of the picture, that a pass in blocks works on
 # Bytes for each pixel, where it works on a `large.Large`: of a picture, as Pillow has it; and of
 # the result, as it becomes a file.
 PHOTO_BYTES, RESULT_BYTES = 4, 12
 PASS_MARGIN = 80  # pixels that the encoder of one pass, and each decoder, sees beyond a block
+HALF = 0.7  # of what float32 takes is taken in bfloat16: 0.3 to 0.6 from 1024 to 4096 px
 LESS = 0.6  # of what did not fit, though it should have, is tried next
 SHARE = "STYLE_MEMORY_SHARE"  # in the environment of a worker: the bytes that it may take
 MARGIN = 0.1  # share of the free memory that `--memory auto` leaves to others
@@ -37,7 +38,7 @@ class Room:
         bytes: how much.
         architecture: with the widths of the network in use.
         settings: its layers.
-        for_blocks: bytes that are needed beside, where it goes in blocks.
+        for_blocks: bytes that are needed beside, where it goes in blocks; below 0: that are not.
     """
 
     bytes: float
@@ -60,15 +61,22 @@ class Room:
             is_look: whether features are wanted without a gradient.
         """
         evaluation = self.evaluation(shape, is_look=is_look)
-        if evaluation.needed(evaluation.whole) <= self.bytes:
+        if self.needed(evaluation) <= self.bytes:
             return None
         return evaluation.choose(self.bytes - self.for_blocks) or evaluation.least()
+
+    def needed(self, evaluation, cut=None):
+        """Return the bytes that steps take with a `cuts.Cut` of an evaluation; None: whole."""
+        if cut is None:
+            share = HALF if not evaluation.is_look and is_half(self.settings) else 1.0
+            return share * evaluation.needed(evaluation.whole)
+        return evaluation.needed(cut) + self.for_blocks
 
     def fits(self, shape):
         """Tell whether an evaluation fits, whole or in the smallest blocks."""
         evaluation = self.evaluation(shape)
-        in_blocks = evaluation.needed(evaluation.least()) + self.for_blocks
-        return min(evaluation.needed(evaluation.whole), in_blocks) <= self.bytes
+        in_blocks = self.needed(evaluation, evaluation.least())
+        return min(self.needed(evaluation), in_blocks) <= self.bytes
 
     def work(self, shape):
         """Return how many times the work of the whole at once an evaluation is."""
@@ -82,9 +90,14 @@ class Room:
             cut: that did not fit; None: the whole picture of `shape`.
         """
         evaluation = self.evaluation(shape, is_look=is_look)
-        failed = evaluation.needed(cut or evaluation.whole) + (self.for_blocks if cut else 0.0)
+        failed = self.needed(evaluation, cut)
         left = dataclasses.replace(self, bytes=min(self.bytes, LESS * failed))
         return None if left.choose_cut(shape, is_look=is_look) == cut else left
+
+
+def is_half(settings):
+    """Tell whether the processor computes in bfloat16; before TensorFlow could, see `device`."""
+    return settings.precision in ("auto", "bfloat16") and processors.has_bfloat16()
 
 
 def find_budget(text):
@@ -173,17 +186,23 @@ def plan(sizes, architecture, settings, budget, *, is_fixed=False):
 
 def list_rooms(sizes, architecture, settings, budget, *, is_fixed):
     """List (settings, `Room`) with less and less history, see `plan`."""
-    beside = count_for_blocks(sizes.content)
     rooms = []
     for fitted in list_histories(settings, is_fixed=is_fixed):
         fixed = memory.estimate_fixed(sizes.content, sizes.styles, architecture, fitted)
-        rooms.append((fitted, Room(budget - fixed, architecture, fitted, beside)))
+        left = budget - fixed
+        rooms.append((fitted, Room(left, architecture, fitted, count_for_blocks(sizes, fitted))))
     return rooms
 
 
-def count_for_blocks(content):
-    """Estimate the bytes that a run in blocks takes beside the features and what a whole takes."""
-    return GRAPHS + 4 * 3 * BLOCK_IMAGES * math.prod(content)
+def count_for_blocks(sizes, settings):
+    """Estimate what a run in blocks takes beside the features and what a whole takes, in bytes.
+
+    Below 0: it takes less.
+    """
+    images = memory.count_block_images(settings) - memory.count_images(settings)
+    # Of the paintings there is but what was read, four bytes a pixel, once they are described.
+    less = (4 * 3 - 4) * sum(map(math.prod, sizes.styles))
+    return GRAPHS + 4 * 3 * images * math.prod(sizes.content) - less
 
 
 def list_histories(settings, *, is_fixed):
@@ -197,8 +216,8 @@ def list_histories(settings, *, is_fixed):
 def least(sizes, architecture, settings, *, is_fixed=False):
     """Estimate the least memory that a run takes, in bytes; see `plan`."""
     fitted = list_histories(settings, is_fixed=is_fixed)[-1]
-    beside = count_for_blocks(sizes.content)
-    rooms = [Room(left, architecture, fitted, beside) for left in (0.0, math.inf)]
+    beside = count_for_blocks(sizes, fitted)
+    rooms = [Room(left, architecture, fitted, beside) for left in (-math.inf, math.inf)]
     return min(estimate(sizes, architecture, fitted, each) for each in rooms)
 
 
@@ -210,8 +229,7 @@ def estimate(sizes, architecture, settings, room):
     for size, is_look in looks:
         evaluation = room.evaluation(size[::-1], is_look=is_look)
         cut = room.choose_cut(size[::-1], is_look=is_look)
-        beside = room.for_blocks if cut else 0.0
-        features.append(evaluation.needed(cut or evaluation.whole) + beside)
+        features.append(room.needed(evaluation, cut))
     return fixed + max(features)
 
 

@@ -255,7 +255,9 @@ def to_tensor(picture, size):
     pixels = picture.pixels
     if pixels.size != tuple(size):
         pixels = pixels.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(pixels, np.float32)[np.newaxis] / 255.0
+    tensor = np.array(pixels, np.float32)[np.newaxis]
+    tensor /= 255.0  # in place: a large picture is not there twice
+    return tensor
 
 
 def to_pixels(tensor):

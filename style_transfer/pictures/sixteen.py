@@ -121,8 +121,11 @@ def resize(samples, size):
     """Resize (height, width, 3) uint16 to (width, height); return float32 in [0, 1]."""
     import numpy as np
 
-    channels = [resize_channel(samples[..., index], size) for index in range(3)]
-    return np.clip(np.stack(channels, axis=-1) / np.float32(MOST), 0.0, 1.0)
+    resized = np.empty((*size[::-1], 3), np.float32)
+    for index in range(3):
+        resized[..., index] = resize_channel(samples[..., index], size)
+    resized /= np.float32(MOST)
+    return np.clip(resized, 0.0, 1.0, out=resized)
 
 
 def resize_samples(samples, size):

@@ -62,7 +62,7 @@ def prepare(job, downloading=None):
     distance = reach(job.film)
     frames = Frames(film, times, sizes.content, distance)
     chosen = masks and Frames(masks, pick(masks, film, times), sizes.content, distance)
-    network = find_network(job, sizes, downloading)
+    network = find_network(job, pictures, sizes, downloading)
     prepared = Prepared(film, times, pictures, sizes, frames, chosen, network)
     if job.record:
         check_unchanged(job.record, prepared)
@@ -121,12 +121,12 @@ def load_pictures(job, film, times, masks):
     return job.inputs.map(load)
 
 
-def find_network(job, sizes, downloading):
+def find_network(job, pictures, sizes, downloading):
     """Return what paints; refuse what does not fit into the memory."""
     if job.film.instant:
         if job.model:
             style_file.check_settings(job.settings, job.model)
-        apply.check_memory(sizes, job.settings)
+        apply.check_memory(pictures, sizes, job.settings)
         return apply.find_source(job.settings, job.model)
     settings = job.settings
     network = preparation.load_weights(job.weights or settings.weights, settings, downloading)

@@ -2,7 +2,8 @@
 
 `run_main` calls the program in this process, where TensorFlow is loaded once for all tests. `call`
 and `begin` start it as a process with a stand-in for what computes (`standin`), and `call_real`,
-where that matters, as it is.
+where that matters, as it is. Such a process begins with its modules imported (`warm`); one that has
+to import them itself, as a user's does, is had by `fresh=True`.
 """
 
 import style_transfer  # noqa: F401  (what it tells NumPy has to be told before that is loaded)
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
 from style_transfer.method.architecture import VGG19
@@ -51,6 +53,7 @@ def pytest_configure():
 def no_downloaded_weights(tmp_path_factory):
     """Let no test find, or fetch, what lies in the user's own cache of Keras."""
     os.environ["KERAS_HOME"] = str(tmp_path_factory.mktemp("keras"))
+    Servers.environment = dict(os.environ)
 
 
 def paint(path, seed, size=(64, 48)):
@@ -184,13 +187,66 @@ def browser(tmp_path_factory):
     tab.close()
 
 
+class Servers:
+    """Of processes that begin with modules imported: with TensorFlow or, the stand-ins, without."""
+
+    light = (
+        "standin",
+        "PIL.PdfImagePlugin",  # the largest of those that Pillow imports by and by
+        "style_transfer.batches.local",
+        "style_transfer.reports.page",
+        "style_transfer.reports.sheet",
+        "style_transfer.server.application",
+        "style_transfer.server.studio",
+    )
+    heavy = (*light[1:], "main", "tensorflow", "keras", "style_transfer.optimization.engine")
+    environment, running = None, {}
+
+    @classmethod
+    def get(cls, program):
+        modules = cls.light if program == STAND_IN else cls.heavy
+        if modules not in cls.running:
+            cls.running[modules] = warm.Server(modules, cls.environment)
+        return cls.running[modules]
+
+
+def pytest_unconfigure():
+    """End the servers, which end with their processes."""
+    for each in Servers.running.values():
+        each.end()
+
+
+def open_process(folder, *arguments, program=STAND_IN, fresh=False, **keywords):
+    """Begin the program in a folder, with pipes for its output; see `subprocess.Popen`.
+
+    Args:
+        program: the first words of the command.
+        fresh: whether it imports its modules itself; so does what is no file in Python.
+    """
+    pipe = subprocess.PIPE
+    keywords = {"stdout": pipe, "stderr": pipe, "text": True, "cwd": folder} | keywords
+    command = [*program, *map(str, arguments)]
+    warmed = sys.platform == "linux" and len(program) == 2 and program[0] == sys.executable
+    if fresh or not warmed:
+        return subprocess.Popen(command, **keywords)
+    return warm.Popen(Servers.get(program), command, **keywords)
+
+
 RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
 
 
-def call(folder, *arguments, program=STAND_IN, **keywords):
-    """Run the program, with its stand-in, in a folder, to its end."""
-    keywords = {"capture_output": True, "text": True, "timeout": 120} | keywords
-    return subprocess.run([*program, *map(str, arguments)], cwd=folder, **keywords)
+def call(folder, *arguments, input=None, timeout=120, **keywords):
+    """Run the program, with its stand-in, in a folder, to its end; see `open_process`."""
+    if input is not None:
+        keywords["stdin"] = subprocess.PIPE
+    process = open_process(folder, *arguments, **keywords)
+    with process:
+        try:
+            output, errors = process.communicate(input, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def call_real(folder, *arguments, **keywords):
@@ -200,15 +256,12 @@ def call_real(folder, *arguments, **keywords):
 
 @pytest.fixture
 def begin():
-    """A function that starts the program in a folder; no process outlives the test."""
+    """`open_process`; no process outlives the test."""
     processes = []
 
-    def start(folder, *arguments, program=STAND_IN):
-        command = [*program, *map(str, arguments)]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
-        processes.append(process)
-        return process
+    def start(folder, *arguments, **keywords):
+        processes.append(open_process(folder, *arguments, **keywords))
+        return processes[-1]
 
     yield start
     for process in processes:

@@ -22,16 +22,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import warm
 from PIL import Image
+from processes import MAIN, STAND_IN, Servers, open_process
 
 from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization import job
 
 ROOT = Path(__file__).resolve().parent.parent
-MAIN = (sys.executable, str(ROOT / "main.py"))
-STAND_IN = (sys.executable, str(ROOT / "tests" / "standin.py"))
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
 SMALL_VGG19 = dataclasses.replace(VGG19, widths=SMALL_WIDTHS)
 # As the program sets them, before TensorFlow is imported.
@@ -47,6 +45,11 @@ def pytest_configure():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_unconfigure():
+    """End the processes that others were forked of."""
+    Servers.end()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -187,59 +190,14 @@ def browser(tmp_path_factory):
     tab.close()
 
 
-class Servers:
-    """Of processes that begin with modules imported: with TensorFlow or, the stand-ins, without."""
-
-    light = (
-        "standin",
-        "PIL.PdfImagePlugin",  # the largest of those that Pillow imports by and by
-        "style_transfer.batches.local",
-        "style_transfer.reports.page",
-        "style_transfer.reports.sheet",
-        "style_transfer.server.application",
-        "style_transfer.server.studio",
-    )
-    heavy = (*light[1:], "main", "tensorflow", "keras", "style_transfer.optimization.engine")
-    environment, running = None, {}
-
-    @classmethod
-    def get(cls, program):
-        modules = cls.light if program == STAND_IN else cls.heavy
-        if modules not in cls.running:
-            cls.running[modules] = warm.Server(modules, cls.environment)
-        return cls.running[modules]
-
-
-def pytest_unconfigure():
-    """End the servers, which end with their processes."""
-    for each in Servers.running.values():
-        each.end()
-
-
-def open_process(folder, *arguments, program=STAND_IN, fresh=False, **keywords):
-    """Begin the program in a folder, with pipes for its output; see `subprocess.Popen`.
-
-    Args:
-        program: the first words of the command.
-        fresh: whether it imports its modules itself; so does what is no file in Python.
-    """
-    pipe = subprocess.PIPE
-    keywords = {"stdout": pipe, "stderr": pipe, "text": True, "cwd": folder} | keywords
-    command = [*program, *map(str, arguments)]
-    warmed = sys.platform == "linux" and len(program) == 2 and program[0] == sys.executable
-    if fresh or not warmed:
-        return subprocess.Popen(command, **keywords)
-    return warm.Popen(Servers.get(program), command, **keywords)
-
-
 RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
 
 
-def call(folder, *arguments, input=None, timeout=120, **keywords):
+def call(folder, *arguments, program=STAND_IN, input=None, timeout=120, **keywords):
     """Run the program, with its stand-in, in a folder, to its end; see `open_process`."""
     if input is not None:
         keywords["stdin"] = subprocess.PIPE
-    process = open_process(folder, *arguments, **keywords)
+    process = open_process(folder, *arguments, program=program, **keywords)
     with process:
         try:
             output, errors = process.communicate(input, timeout)
@@ -276,7 +234,7 @@ def place(tmp_path_factory, small_weights):
     paint(folder / "photo.png", 1)
     paint(folder / "painting.png", 2, (72, 60))
     inputs = ("-c", "photo.png", "-s", "painting.png", "--weights", small_weights)
-    outcome = call(folder, *inputs, *RUN, "-o", "whole")
+    outcome = call(folder, *inputs, *RUN, "-o", "whole", fresh=True)
     assert outcome.returncode == 0, outcome.stderr
     return folder, inputs
 

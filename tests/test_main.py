@@ -31,13 +31,14 @@ def module_pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(module_pictures, small_weights, tmp_path_factory):
-    """Two processes with the same settings, and their folders."""
+    """Two processes with the same settings, and their folders; the first is a fresh one."""
     photo, painting = module_pictures
     home = tmp_path_factory.mktemp("runs")
     outcomes = []
+    inputs = ("--content", photo, "--style", painting, "--weights", small_weights)
     for name in ("first", "second"):
-        inputs = ("--content", photo, "--style", painting, "--weights", small_weights)
-        outcomes.append((call_real(home, *inputs, *FAST, "--output", name), home / name))
+        command = (*inputs, *FAST, "--output", name)
+        outcomes.append((call_real(home, *command, fresh=name == "first"), home / name))
     return outcomes
 
 

@@ -4,10 +4,10 @@ import json
 import os
 
 import standin
-from conftest import open_process
+from processes import open_process
 from served import Server, make_pictures
 
-STATE = "document.querySelector('#easel').dataset.state"
+STATE = "document.querySelector('#easel')?.dataset.state"
 SHOWN = "document.querySelector('#shown')"
 UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
 

@@ -32,6 +32,17 @@ from style_transfer.optimization import job
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
 SMALL_VGG19 = dataclasses.replace(VGG19, widths=SMALL_WIDTHS)
+# fmt: off
+#: The files that take longest, the longest first, without ".py".
+LONGEST = (
+    "server/test_studio_page", "commands/test_train", "server/test_studio",
+    "feedforward/test_training", "commands/test_video", "test_storage", "commands/test_resume",
+    "test_main", "batches/test_cluster", "test_notebooks", "optimization/test_tiling",
+    "batches/test_workers", "batches/test_sweep", "feedforward/test_backends",
+    "batches/test_shards", "feedforward/test_whole", "commands/test_styles", "video/test_loss",
+    "feedforward/test_replicas", "batches/test_threads", "commands/test_faults",
+)
+# fmt: on
 # As the program sets them, before TensorFlow is imported.
 os.environ["TF_DETERMINISTIC_OPS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,6 +56,12 @@ def pytest_configure():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):  # not on Windows
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no process is left with one in the end."""
+    places = {ROOT / "tests" / f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_unconfigure():

@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 from processes import MAIN, STAND_IN, Servers, open_process
 
+from style_transfer.feedforward import apply
 from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization import job
@@ -158,6 +159,18 @@ class Engines:
         return found
 
 
+networks = {}  # trained ones that were painted with in this process, by the content of their file
+
+
+def load_network(settings, model, load=apply.load_network):
+    """See `apply.load_network`: what a trained one has compiled serves the next run, too."""
+    if model is None:
+        return load(settings, model)
+    if model.sha256 not in networks:
+        networks[model.sha256] = load(settings, model)
+    return networks[model.sha256]
+
+
 def run_here(folder, *arguments, env=None):
     """Run `python main.py` in a folder, in this process; return what a process would."""
     import main
@@ -169,6 +182,7 @@ def run_here(folder, *arguments, env=None):
             patch.setenv(name, value)
         patch.chdir(folder)
         patch.setattr(job, "Engines", Engines)
+        patch.setattr(apply, "load_network", load_network)
         with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             try:
                 status = main.main()

@@ -1,5 +1,6 @@
 """How tests start the program as a process: with its modules imported, or as a user does."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ class Servers:
         "style_transfer.reports.sheet",
         "style_transfer.server.application",
         "style_transfer.server.studio",
+        *(name for name in ("s3fs", "sshfs") if importlib.util.find_spec(name)),
     )
     heavy = (*light[1:], "main", "tensorflow", "keras", "style_transfer.optimization.engine")
     environment, running = None, {}

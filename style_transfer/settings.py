@@ -17,7 +17,7 @@ from style_transfer.validation import (
     parse_strength,
 )
 
-VERSION = "0.6.0"
+VERSION = "0.7.0"
 
 STARTS = ("instant", "content", "style", "noise")  # of `init`; anything else is a picture's path
 COMMON, STYLE = "Common options", "Style"  # headings

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from style_transfer.film_settings import FilmSettings  # noqa: E402
+from style_transfer.optimization.device import choose_precision  # noqa: E402
 from style_transfer.optimization.preparation import choose_sizes, load_weights  # noqa: E402
 from style_transfer.pictures import films, images  # noqa: E402
 from style_transfer.runs.inputs import Inputs  # noqa: E402
@@ -115,7 +116,8 @@ class Studio:
         if film.instant:
             from style_transfer.feedforward import instant
 
-            network = instant.load_compiled(self.settings.transform)
+            precision = choose_precision(self.settings)
+            network = instant.load_compiled(self.settings.transform, precision)
             return Pass(network, self.settings, film.steadiness)
         engine = FrameEngine(self.network, self.settings, film.temporal_weight)
         count = 2 if film.keyframes > 1 else len(film.distances)

@@ -20,7 +20,7 @@ from style_transfer.batches.processes import Gone
 from style_transfer.batches.staff import Staff
 from style_transfer.errors import SettingsError
 from style_transfer.optimization import processors, room
-from style_transfer.optimization.events import Iterate
+from style_transfer.optimization.events import Iterate, Planned
 
 INSTALL = "python -m pip install 'ray>=2.60'"
 COLOR = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal, in Ray's messages
@@ -75,13 +75,16 @@ class Painter:
         """Take in a message from the driver."""
         self.inbox.put(message)
 
-    def hear(self):
-        """Wait until something is said, and return all of it; iterates wait for more.
+    def hear(self, *messages):
+        """Take in messages; wait until something is said, and return all of it.
 
-        A call costs the driver a millisecond, and a thousand actors would say an iterate a second.
+        What only tells how far a picture is waits for more: a call costs the driver a millisecond,
+        and a thousand actors would say an iterate a second.
         """
+        for message in messages:
+            self.tell(message)
         said, end = [self.outbox.get()], time.monotonic() + SECONDS
-        while isinstance(said[-1][1], Iterate):
+        while isinstance(said[-1][1], Planned | Iterate):
             try:
                 said.append(self.outbox.get(timeout=max(0.0, end - time.monotonic())))
             except queue.Empty:
@@ -94,21 +97,29 @@ class Remote:
 
     def __init__(self, actor, ray):
         self.actor, self.ray = actor, ray
-        self.heard = actor.hear.remote()
+        self.heard = None  # what it will have said, once it is listened to
 
     def send(self, message):
         """Send a message; that the actor is gone is noticed when it is listened to."""
-        self.actor.tell.remote(message)
+        if self.heard is None:  # one call for both
+            self.heard = self.actor.hear.remote(message)
+        else:
+            self.actor.tell.remote(message)
+
+    def listen(self):
+        """Return Ray's reference to what it says next."""
+        if self.heard is None:
+            self.heard = self.actor.hear.remote()
+        return self.heard
 
     def receive(self):
         """Return the messages that are there, as a list, or `Gone` as the last."""
+        heard, self.heard = self.heard, None
         try:
-            said = self.ray.get(self.heard)
+            return self.ray.get(heard)
         except self.ray.exceptions.RayError as error:
             self.kill()
             return [Gone(f"its worker is gone ({explain(error)})")]
-        self.heard = self.actor.hear.remote()
-        return said
 
     def kill(self):
         """End the actor at once. What lies on the disk is whole."""
@@ -153,7 +164,7 @@ class Crew:
 
     def listen(self, workers, seconds):
         """Wait until workers say something; see `dispatch`."""
-        by = {each.heard: each for each in workers}
+        by = {each.listen(): each for each in workers}
         if not self.ray.wait(list(by), timeout=seconds)[0]:
             return []
         ready, _ = self.ray.wait(list(by), num_returns=len(by), timeout=0)

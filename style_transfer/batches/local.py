@@ -8,7 +8,7 @@ from style_transfer import files
 from style_transfer.errors import BatchError
 from style_transfer.optimization import job as jobs
 from style_transfer.optimization import room
-from style_transfer.optimization.events import JobSkipped
+from style_transfer.optimization.events import JobSkipped, Saved
 from style_transfer.optimization.preparation import prepare
 from style_transfer.runs import folder as folders
 from style_transfer.runs import keeping
@@ -62,9 +62,12 @@ class Batch:
                 yield JobSkipped(entry.label)
                 return
             job = jobs.resume(job.folder, extras=job.extras, keep=job.keep)
-        yield from jobs.perform(job, self.engines, should_stop=should_stop, downloading=downloading)
-        if records.is_finished(job.folder):
-            clear(job)
+        hooks = {"should_stop": should_stop, "downloading": downloading}
+        for event in jobs.perform(job, self.engines, **hooks):
+            # Before it is told: whoever hears it may end this process.
+            if isinstance(event, Saved) and event.finished:
+                clear(job)
+            yield event
 
     def estimate_memory(self, entry):
         """Estimate the bytes that a job takes in a process of its own; raise as `prepare`."""

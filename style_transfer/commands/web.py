@@ -38,6 +38,7 @@ LOCAL = ("127.0.0.1", "localhost")
 THREADS = 8
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "input"
 PAINTINGS = ("night_strokes", "waves", "circles")  # among the samples
+TOGETHER = 2**16  # bytes; waitress would send the head of each answer alone: twice the work
 MAX_WAITING = 60  # seconds for a client to send or take something
 
 
@@ -179,6 +180,7 @@ def serve(folder, listener, hosts, quota, *, models, shows):
         channel_timeout=MAX_WAITING,
         ident=None,
     )
+    server.adj.send_bytes = TOGETHER
     signal.signal(signal.SIGTERM, end)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests may wait for a moment
     studio.start()

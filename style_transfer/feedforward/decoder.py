@@ -11,12 +11,13 @@ from keras import ops
 from style_transfer.method.architecture import VGG19
 
 
-def build_decoder(level, architecture=VGG19):
+def build_decoder(level, architecture=VGG19, *, policy="float32"):
     """Build the decoder of a layer's features, with Keras' initial weights.
 
     Args:
         level: name of the layer, the first of a block.
         architecture: an `Architecture`, with the widths of the features.
+        policy: see `decode`.
 
     Returns:
         A Keras model from features (batch, height, width, N) to an image (batch, height · stride,
@@ -24,7 +25,8 @@ def build_decoder(level, architecture=VGG19):
         more.
     """
     features = keras.Input((None, None, architecture.width(level)), name="features")
-    return keras.Model(features, decode(features, level, architecture), name=f"decoder_of_{level}")
+    image = decode(features, level, architecture, policy=policy)
+    return keras.Model(features, image, name=f"decoder_of_{level}")
 
 
 def decode(

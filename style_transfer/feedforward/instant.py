@@ -16,10 +16,14 @@ def load_network(transform):
 
 
 @functools.lru_cache(maxsize=2)
-def load_compiled(transform):
-    """Return what `load_network` does, for many pictures of one size; raises the same."""
+def load_compiled(transform, precision):
+    """Return what `load_network` does, for many pictures of one size; raises the same.
+
+    Args:
+        precision: see `universal.UniversalTransfer.compiled`; Google's network has but one.
+    """
     network = load_network(transform)
-    return network if transform == instant.GOOGLE else network.compiled()
+    return network if transform == instant.GOOGLE else network.compiled(precision)
 
 
 def painter(settings):

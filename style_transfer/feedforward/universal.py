@@ -28,6 +28,8 @@ from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
+#: The levels that may compute in 16 bits: most of the work, and other levels paint over it.
+DEEP = LEVELS[:2]
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,30 +48,45 @@ class UniversalTransfer:
     """
 
     def __init__(self, network, inverse):
+        self.weights, self.inverse = network, inverse
         self.architecture = network.architecture
-        model = functions.build_model(LEVELS, self.architecture)
-        network.assign(model)
-        self.encoder = model
-        self.encoders = {
-            level: keras.Model(model.input, {level: model.output[level]}) for level in LEVELS
-        }
-        self.decoders = {
-            level: decoder.assign(decoder.build_decoder(level, self.architecture), layers)
-            for level, layers in inverse.levels.items()
-        }
+        self.encoder = self.build_encoder("float32")
+        self.encoders, self.decoders = {}, {}
+        self.build(LEVELS, "float32")
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
 
-    def compiled(self):
-        """Return one that paints by graphs: in two thirds of the time, once a size was painted."""
+    def build_encoder(self, precision):
+        """Return the encoder of all levels."""
+        model = functions.build_model(LEVELS, self.architecture, precision=precision)
+        self.weights.assign(model)
+        return model
+
+    def build(self, levels, precision):
+        """Make the encoder and the decoder of some levels, see `functions.build_model`."""
+        is_exact = precision == "float32"
+        model = self.encoder if is_exact else self.build_encoder(precision)
+        policy = precision if is_exact else f"mixed_{precision}"
+        for level in levels:
+            self.encoders[level] = keras.Model(model.input, {level: model.output[level]})
+            built = decoder.build_decoder(level, self.architecture, policy=policy)
+            self.decoders[level] = decoder.assign(built, self.inverse.levels[level])
+
+    def compiled(self, precision="float32"):
+        """Return one that paints by graphs: in two thirds of the time, once a size was painted.
+
+        Args:
+            precision: of the `DEEP` levels; the others stay exact, and so do all descriptions.
+        """
         twin = copy.copy(self)
-        for name in ("encoders", "decoders"):
-            models = getattr(self, name).items()
-            # Without partial, TensorFlow takes one trace each of five models for five of one, and
-            # warns.
-            calls = {level: functools.partial(model.call) for level, model in models}
-            graphs = {level: tf.function(call, autograph=False) for level, call in calls.items()}
-            setattr(twin, name, graphs)
+        twin.encoders, twin.decoders = dict(self.encoders), dict(self.decoders)
+        if precision != "float32":
+            twin.build(DEEP, precision)
+        for models in (twin.encoders, twin.decoders):
+            for level, model in models.items():
+                # Without partial, TensorFlow takes one trace each of five models for five of one,
+                # and warns.
+                models[level] = tf.function(functools.partial(model.call), autograph=False)
         return twin
 
     def paint(self, material, settings):

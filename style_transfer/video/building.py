@@ -5,7 +5,8 @@ import time
 
 from style_transfer.errors import SettingsError
 from style_transfer.feedforward import instant, trained
-from style_transfer.optimization.device import find_device
+from style_transfer.networks.instant import GOOGLE
+from style_transfer.optimization.device import choose_precision, find_device
 from style_transfer.optimization.events import Notice
 from style_transfer.video.frames import Materials
 from style_transfer.video.loss import FrameEngine
@@ -25,19 +26,32 @@ def build(job, prepared):
     device = find_device()
     if device.notice:
         yield Notice(device.notice)
-    computed = {"device": device.name, "precision": "float32", "terms": []}
     if job.film.instant:
+        precision = choose_pass_precision(job)
         with device.scope():
-            transform = job.settings.transform
-            network = trained.Network(job.model) if job.model else instant.load_compiled(transform)
+            network = load_pass(job, precision)
+        computed = {"device": device.name, "precision": precision, "terms": []}
         return Pass(network, job.settings, job.film.steadiness), computed
     try:
         engine = FrameEngine(prepared.network, job.settings, job.film.temporal_weight)
     except ValueError as error:
         raise SettingsError(f"--weights: {error}; choose other weights or layers") from None
-    computed |= {"precision": engine.precision, "terms": list(engine.terms)}
+    computed = {"device": device.name, "precision": engine.precision, "terms": list(engine.terms)}
     count = 2 if job.film.keyframes > 1 else len(job.film.distances)
     return Optimizer(engine, job.settings, job.film, count), computed
+
+
+def choose_pass_precision(job):
+    """Return what one pass computes in: other networks than the universal one have no choice."""
+    is_universal = not job.model and job.settings.transform != GOOGLE
+    return choose_precision(job.settings) if is_universal else "float32"
+
+
+def load_pass(job, precision):
+    """Return the network that paints in one pass."""
+    if job.model:
+        return trained.Network(job.model)
+    return instant.load_compiled(job.settings.transform, precision)
 
 
 def make_materials(prepared, job):

@@ -68,7 +68,8 @@ class Optimizer:
         new = 1.0 - sum(trust for _, trust in references)
         base = material.content
         if self.settings.init == "instant" and new.mean() > NEW:
-            base = instant.load_compiled(self.settings.transform).paint(material, self.settings)
+            network = instant.load_compiled(self.settings.transform, self.engine.precision)
+            base = network.paint(material, self.settings)
         return new * base + sum(trust * moved for moved, trust in references)
 
     def paint(self, transfer, should_stop):

@@ -244,7 +244,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(
 
 def test_a_time_budget_is_kept(run_main, content, style, small_weights, tmp_path):
     begin = time.monotonic()
-    flags = ("--time-budget", "12s", "--epochs", "3", "--steps", "501", "--patience", "0")
+    flags = ("--time-budget", "8s", "--epochs", "3", "--steps", "501", "--patience", "0")
     outcome = run_main(
         *("-c", content, "-s", style, "--weights", small_weights, "-o", "out"),
         *(*flags, "--size", "64"),

@@ -52,7 +52,11 @@ class Server:
 
 
 class Popen(subprocess.Popen):
-    """`subprocess.Popen` of a program in Python, but that the process is forked by a server."""
+    """`subprocess.Popen` of a program in Python, but that the process is forked by a server.
+
+    That has methods of its own to begin a process, to wait for it and to look whether it has ended,
+    as private as those of Python 3.11 to 3.13, which have the same names.
+    """
 
     def __init__(self, server, command, **keywords):
         self.server, self.answers = server, None
@@ -72,15 +76,22 @@ class Popen(subprocess.Popen):
         self._child_created = True
 
     def _hear(self):
-        told = self.answers.recv(NUMBER)
+        try:
+            told = self.answers.recv(NUMBER)
+        except ConnectionError:
+            told = b""
         if not told:
+            self.answers.close()
             raise RuntimeError("the server of processes has died; its output says why")
         return int.from_bytes(told)
 
     def _try_wait(self, flags):
         waiting = 0 if flags & os.WNOHANG else None
         ready, _, _ = select.select([self.answers], [], [], waiting)
-        return (self.pid, self._hear()) if ready else (0, 0)
+        if not ready:
+            return 0, 0
+        with self.answers:
+            return self.pid, self._hear()
 
     def _internal_poll(self, **_):
         if self.returncode is None and self.answers:

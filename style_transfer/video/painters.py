@@ -1,6 +1,9 @@
 """What paints one frame: the optimization, or one pass; both hold on to frames painted before."""
 
 import dataclasses
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,6 +16,7 @@ FINE = 2.0  # pixels: σ of the Gaussian that takes away what is fine
 AROUND = 101  # pixels: the window over which the strength of what is fine is averaged
 MOST = 1.5  # times, by which it is made stronger
 SURE = 0.99  # of the trust: the rest is the foot of the Gaussian that softens it
+SMALL = 2**20  # pixels of a frame whose pass leaves cores with nothing to do
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
 
 
@@ -27,6 +31,7 @@ class Optimizer:
         count: how many references a frame has, at most.
     """
 
+    begins_early: ClassVar[bool] = False  # a frame starts from the one before
     engine: object
     settings: object
     film: object
@@ -137,8 +142,23 @@ class Pass:
         steadiness: how much of what is trusted is kept.
     """
 
+    begins_early = True
+
     def __init__(self, network, settings, steadiness):
         self.network, self.settings, self.steadiness = network, settings, steadiness
+        self.pool = ThreadPoolExecutor(2)
+        self.early = deque(maxlen=2)  # materials, and the futures of what the network makes of them
+
+    def begin_early(self, material):
+        """Begin with a frame before its turn, if it is small."""
+        if material.content[..., 0].size <= SMALL:
+            future = self.pool.submit(self.network.paint, material, self.settings)
+            self.early.append((material, future))
+
+    def repaint(self, material):
+        """Return what the network makes of a frame, which may have begun."""
+        found = [future for begun, future in self.early if begun is material]
+        return found[0].result() if found else self.network.paint(material, self.settings)
 
     def begin(self, material):
         """Return what `paint` takes for the first frame of a shot."""
@@ -152,7 +172,7 @@ class Pass:
         """Paint: as of `Optimizer`; there are no iterates, no losses and no steps."""
         yield from ()
         material, references = work
-        image = painted = np.asarray(self.network.paint(material, self.settings))
+        image = painted = np.asarray(self.repaint(material))
         for each in references:
             image = image + self.steadiness * each.trust[..., None] * (each.image - painted)
         if references and self.steadiness:

@@ -70,6 +70,7 @@ class FilmTransfer:
     def __init__(self, painter, materials, visits, recall):
         self.painter, self.materials, self.visits = painter, materials, visits
         self.frames, self.recall = materials.frames, recall
+        self.ahead = None, None  # (frame, shot) and the material of what the painter began early
 
     def run(self, done=0, *, should_stop=lambda: False):
         """Paint the visits from number `done` on: a generator of `Frame`s, and of `Iterate`s.
@@ -94,10 +95,12 @@ class FilmTransfer:
         if references and visit.kind == "follow" and flow.is_same(content, references[0].seen):
             found = self.recall(name_of(visit.references[0]))[0], (), 0
         else:
-            material = self.materials.of(visit.frame, shot)
-            found = yield from self.painter.paint(
-                self.prepare(visit, material, references), should_stop
-            )
+            place = visit.frame, shot
+            material = self.ahead[1] if self.ahead[0] == place else self.materials.of(*place)
+            work = self.prepare(visit, material, references)
+            if references and self.painter.begins_early:
+                self.look_ahead(number + 1, shot, content)
+            found = yield from self.painter.paint(work, should_stop)
         if found is None:
             return None
         image, losses, steps = found
@@ -106,6 +109,20 @@ class FilmTransfer:
         seen = look(content, image[0], references)
         shown = self.materials.show(image, visit.frame)
         return Frame(number, visit, image, seen, shown, measures, losses)
+
+    def look_ahead(self, number, shot, content):
+        """Let the painter begin with the next visit, as if no shot began there.
+
+        Args:
+            content: of the frame that is painted now; the same again is not painted.
+        """
+        if number == len(self.visits):
+            return
+        index = self.visits[number].frame
+        if not flow.is_same(self.frames.tensor(index)[0], content):
+            material = self.materials.of(index, shot)
+            self.painter.begin_early(material)
+            self.ahead = (index, shot), material
 
     def find_references(self, visit, content):
         """Return the `Reference`s of a visit that are of the same shot."""

@@ -231,18 +231,20 @@ def build_evaluation(model, settings):
     return evaluate
 
 
+def clip(image):
+    """Clip an image to [0, 1]: a picture has no other colors, and the optimizer wanders off."""
+    return ops.clip(image, 0.0, 1.0)
+
+
 def training_step(state, optimizer, evaluate):
-    """Move the image against its gradient, clip it to [0, 1], and evaluate it there.
+    """Move the image against its gradient, `clip` it, and evaluate it there.
 
     Args:
         state: of the optimizer: the image, its losses and gradient, and what it remembers.
         optimizer: `optimizers.LBFGS`, as in the paper, or `optimizers.Adam`.
         evaluate: from an image to what `build_evaluation` says.
 
-    Returns:
-        The state after the step.
+    Returns: the state after the step.
     """
-    moved = optimizer.move(state)
-    # A picture has no other colors; without the clipping the optimizer wanders off.
-    moved["image"] = ops.clip(moved["image"], 0.0, 1.0)
-    return optimizer.update(state, moved | evaluate(moved["image"]))
+    image = optimizer.move(state)
+    return optimizer.update(state, image, evaluate(image))

@@ -6,6 +6,7 @@ are known to be good.
 
 import dataclasses
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -93,8 +94,8 @@ class Painter:
 
     def estimate_memory(self, task):
         """Estimate the bytes that a picture takes in a process of its own; raise as `paint`."""
-        sizes = choose_sizes(load_pictures(task.inputs, self.settings, self.read), self.settings)
-        return room.estimate_pass([sizes.content, *sizes.styles])
+        pictures = load_pictures(task.inputs, self.settings, self.read)
+        return estimate_memory(pictures, choose_sizes(pictures, self.settings))
 
     def paint(self, task):
         """Paint one picture, unless the same is there already."""
@@ -102,7 +103,7 @@ class Painter:
         for _, picture in pictures.items():
             yield from map(Notice, picture.notices)
         sizes = choose_sizes(pictures, self.settings)
-        check_memory(sizes, self.settings)
+        check_memory(pictures, sizes, self.settings)
         record = make_record(self.settings, pictures, sizes, self.model)
         if task.record:
             check_unchanged(task.record, record, find_source(self.settings, self.model).path)
@@ -164,6 +165,7 @@ def build(settings, model):
         yield Loading()
     from style_transfer.optimization import material
     from style_transfer.optimization.device import find_device
+    from style_transfer.pictures import large
 
     device = find_device()
     if device.notice:
@@ -175,8 +177,14 @@ def build(settings, model):
         # The shares of the styles that a network knows are not those of the pictures.
         has_own = model and not model.paints_any
         own = dataclasses.replace(settings, blend=()) if has_own else settings
+        left, take = find_left(pictures, sizes, settings), images.to_tensor
+        if left:
+            settings, take = (
+                dataclasses.replace(settings, memory=f"{left / 1e6:.0f}MB"),
+                large.Photo,
+            )
         with device.scope():
-            ready = material.prepare(pictures, sizes, own)
+            ready = material.prepare(pictures, sizes, own, take=take)
             return ready.show(network.paint(ready, settings))
 
     return compute
@@ -214,18 +222,52 @@ def find_source(settings, model):
     return instant.Source(name, model.path, model.sha256)
 
 
-def check_memory(sizes, settings):
+def find_left(pictures, sizes, settings):
+    """Return the bytes for a pass in blocks, beside the files' pixels; None: it goes at once."""
+    budget = room.find_budget(settings.memory)
+    if room.choose_pass_block(list_sizes(sizes), budget) == math.inf:
+        return None
+    return budget - count_beside(pictures, sizes)
+
+
+def estimate_memory(pictures, sizes):
+    """Estimate the least memory that a pass takes, in bytes, see `room.estimate_pass`."""
+    every = list_sizes(sizes)
+    at_once = room.estimate_pass(every, math.inf)
+    return min(at_once, room.estimate_pass(every) + count_beside(pictures, sizes))
+
+
+def count_beside(pictures, sizes):
+    """Count the bytes of the pictures as they were read, and what 16 bits take beside 8."""
+    total = 0
+    for (_, picture), (_, size) in zip(pictures.items(), sizes.items()):
+        if picture.pixels.size == size:  # which are painted as they are
+            total += picture.nbytes - room.PHOTO_BYTES * math.prod(size)
+        else:
+            total += picture.nbytes + (0 if picture.deep is None else 2) * math.prod(size)
+    return total
+
+
+def list_sizes(sizes):
+    """List (width, height) of the photo first, then of all other pictures."""
+    return [size for _, size in sizes.items()]
+
+
+def check_memory(pictures, sizes, settings):
     """Raise SettingsError if a pass would need more memory than there is.
 
     What does not fit at once goes in blocks.
     """
-    needed = room.estimate_pass([sizes.content, *sizes.styles])
-    budget = room.find_budget(settings.memory)
+    needed, budget = estimate_memory(pictures, sizes), room.find_budget(settings.memory)
     if needed > budget:
         width, height = sizes.content
+        left = budget - count_beside(pictures, sizes)
+        side = room.largest_pass_side(list_sizes(sizes), left)
+        free = "free" if settings.memory == "auto" else "given"
+        remedy = f"--size {side} would fit" if side else "no size would fit; free some memory"
         raise SettingsError(
             f"--size: {width}×{height} px need about {needed / 1e9:.1f} GB of memory, and "
-            f"{budget / 1e9:.1f} GB are free; give a smaller one"
+            f"{budget / 1e9:.1f} GB are {free}; {remedy}"
         )
 
 

@@ -11,10 +11,13 @@ import numpy as np
 from keras import ops
 
 from style_transfer import files
-from style_transfer.feedforward import architectures, google, trained
+from style_transfer.feedforward import architectures, google, trained, universal
 from style_transfer.networks import google as published
 from style_transfer.optimization.device import find_device
+from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
+
+BYTES = 450  # for each pixel of what is seen of a block, from peaks at blocks of 300 and 600 px
 
 
 @functools.lru_cache(maxsize=1)
@@ -63,17 +66,17 @@ class ArbitraryStyleTransfer:
             settings: `strength`, `style_scale`.
 
         Returns:
-            An image of the content's shape, before `material.show`, NumPy.
+            An image of the content's shape, before `material.show`: NumPy, or where the content is
+            a `large.Large`, such a one.
         """
         with find_device().scope():
             strength = parse_strength(settings.strength, auto=1.0)[0]
             codes = self.mix(material, strength, settings.style_scale)
-            block = trained.choose_block(material.content, settings)
+            block = universal.choose_block(material, settings, BYTES)
             images = [self.repaint(material.content, code, block) for code in codes]
         if material.mask is None:
             return images[0]
-        shares = np.moveaxis(material.mask, -1, 0)[..., np.newaxis]
-        return sum(share * image for share, image in zip(shares, images))
+        return large.combine(trained.put_together, material.mask, *images)
 
     def repaint(self, content, code, block):
         """Repaint a photo as a code says; without one it stays as it is."""
@@ -117,6 +120,15 @@ class ArbitraryStyleTransfer:
 
 
 def resize(image, sides):
-    """Resize images (batch, height, width, channels), without aliasing."""
-    sides = tuple(map(int, sides))
-    return ops.image.resize(image, sides, interpolation="bilinear", antialias=True)
+    """Resize images (batch, height, width, channels), without aliasing.
+
+    Of a large one, some rows at a time become narrower first: the two axes do not depend on each
+    other.
+    """
+    height, width = map(int, sides)
+    options = {"interpolation": "bilinear", "antialias": True}
+    if large.is_large(image):
+        bands = large.list_bands(image)
+        narrow = [ops.image.resize(each, (each.shape[1], width), **options) for each in bands]
+        image = ops.concatenate(narrow, axis=1)
+    return ops.image.resize(image, (height, width), **options)

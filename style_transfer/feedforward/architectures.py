@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from style_transfer.feedforward import autoencoder, google, models, prediction, trunk
+from style_transfer.pictures import large
 from style_transfer.runs import checkpoint
 
 #: What builds each of `style_file.FOR_ANY`.
@@ -34,7 +35,7 @@ def paint(model, photos, mixture, block=math.inf):
 
     Args:
         model: from `build`, or `compiled`.
-        photos: (batch, height, width, 3) in [0, 1].
+        photos: (batch, height, width, 3) in [0, 1]; or a `large.Large`, as is then returned.
         mixture: what says how: shares (batch, styles), moments (batch, 2, N), or what else the
             model takes a style as.
         block: side of the largest block that a `trained.Compiled` takes, in pixels.
@@ -44,8 +45,12 @@ def paint(model, photos, mixture, block=math.inf):
     """
     height, width = photos.shape[1:3]
     missing = [(0, -side % MULTIPLE) for side in (height, width)]
+    mixture = np.asarray(mixture, np.float32)
+    if large.is_large(photos):
+        image = model([large.Framed(photos, missing), mixture], block)
+        return large.Framed(image, [(0, -more) for _, more in missing])
     padded = np.pad(photos, ((0, 0), *missing, (0, 0)), mode="reflect")
-    inputs = [padded, np.asarray(mixture, np.float32)]
+    inputs = [padded, mixture]
     image = model(inputs) if block == math.inf else model(inputs, block)
     image = keras.ops.clip(image, 0.0, 1.0)
     return keras.ops.convert_to_numpy(image)[:, :height, :width]

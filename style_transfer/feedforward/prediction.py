@@ -18,6 +18,7 @@ from keras import ops
 
 import functions
 from style_transfer.feedforward import trunk
+from style_transfer.method import statistics
 from style_transfer.networks import weights
 from style_transfer.settings import Settings
 
@@ -63,8 +64,10 @@ def describe_in_blocks(image, block):
     from style_transfer.feedforward import universal  # which wants TensorFlow; trainings may not
 
     architecture = weights.load("compact").architecture
-    look = universal.Look(build_eye(), architecture, LAYERS, image, block, border=BORDER)
-    sums = [look.add_up(name, diagonal=True) for name in LAYERS]
+    eye = universal.compile_model(build_eye(), reduce_retracing=True)
+    look = universal.Look(eye, architecture, LAYERS, image, block, border=BORDER)
+    found = look.add_up(lambda _, own, __: [statistics.sum_positions(own, diagonal=True)])
+    sums = [found[name][0] for name in LAYERS]
     means = [each.first[0] / each.count for each in sums]
     squares = [each.second[0] / each.count for each in sums]
     return np.stack([ops.concatenate(means), ops.concatenate(squares)])

@@ -1,8 +1,8 @@
 """Paint with a trained network."""
 
+import functools
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ from style_transfer.feedforward import (
     universal,
     whole,
 )
-from style_transfer.optimization import room
+from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
 
 NORMS = (  # that take statistics of the whole picture
@@ -58,21 +58,20 @@ class Network:
                 `strength`, below 1 a mixture with the photo.
 
         Returns:
-            An image of the content's shape, before `material.show`, NumPy.
+            An image of the content's shape, before `material.show`: NumPy, or where the content is
+            a `large.Large`, such a one.
         """
         strength, content = parse_strength(settings.strength, auto=1.0)[0], material.content
-        block = choose_block(content, settings)
+        block = universal.choose_block(material, settings)
         images = [
             architectures.paint(self.compiled, content, each, block=block)
             for each in self.choose(material, settings)
         ]
-        if material.mask is None:
-            painted = images[0]
-        else:
-            areas = np.split(material.mask, len(images), axis=-1)
-            painted = sum(area * image for area, image in zip(areas, images))
-        image = content + np.float32(strength) * (painted - content)
-        return keras.ops.convert_to_numpy(universal.leave_out(image, content, material))
+        painted = images[0]
+        if material.mask is not None:
+            painted = large.combine(put_together, material.mask, *images)
+        image = large.combine(functools.partial(mix, strength=strength), painted, content)
+        return universal.leave_out(image, content, material)
 
     def look_up(self, material, settings):
         """Return how much of each style that the network knows is in each region: (1, styles)."""
@@ -82,8 +81,8 @@ class Network:
 
     def describe(self, material, settings):
         """Return the moments of the paintings for each region, (1, 2, N), see `prediction`."""
-        pictures = [style.picture for style in material.styles]
-        looks = [prediction.describe(each, choose_block(each, settings)) for each in pictures]
+        block = universal.choose_block(material, settings)
+        looks = [prediction.describe(style.picture, block) for style in material.styles]
         shares = np.float32(list(zip(*(each.shares for each in material.styles))))  # by region
         total = np.maximum(shares.sum(axis=1, keepdims=True), 1e-6)  # one may get no style
         return [np.tensordot(each, looks, 1)[None] for each in shares / total]
@@ -111,16 +110,22 @@ class Compiled:
     def __call__(self, inputs, block=math.inf):
         """Return the images for [images, styles]; in blocks of at most `block` pixels."""
         image, style = inputs
-        if block >= max(image.shape[1:3]):
+        if block >= max(image.shape[1:3]) and not large.is_large(image):
             return self.whole(inputs)
         if self.blocks is None:
             self.blocks = whole.Blocks(self.model, list_norms(self.model), self.edge)
         return self.blocks(image, self.predict(style) if self.predict else style, block)
 
 
-def choose_block(content, settings):
-    """Return the side of the largest block of a picture that `--memory` lets one pass take."""
-    return room.choose_pass_block(content.shape[1:3], room.find_budget(settings.memory))
+def put_together(mask, *images):
+    """Put an image together from its regions: of each image, (1, h, w, 3), its part of a mask."""
+    areas = np.split(mask, len(images), axis=-1)
+    return sum(area * image for area, image in zip(areas, images))
+
+
+def mix(painted, content, *, strength):
+    """Mix what was painted with the photo."""
+    return content + np.float32(strength) * (painted - content)
 
 
 def list_norms(model):

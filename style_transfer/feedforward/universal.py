@@ -18,16 +18,19 @@ import tensorflow as tf
 from keras import ops
 
 import functions
-from style_transfer.feedforward import decoder, transforms
-from style_transfer.method import borders, regions, statistics
+from style_transfer.feedforward import decoder, guides, transforms
+from style_transfer.method import borders, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
-from style_transfer.optimization import blocks, room
+from style_transfer.optimization import blocks, memory, room
 from style_transfer.optimization.device import find_device
+from style_transfer.pictures import large
 from style_transfer.validation import parse_strength
 
 BORDER = 16  # mirrored pixels around a picture, as when the decoders were trained
 DESCRIPTIONS = 32  # of style pictures that are kept
+# For each pixel of what is seen of a block, from peaks of whole processes; and for each region.
+BYTES, BYTES_OF_A_REGION = 350, 70
 #: The levels that may compute in 16 bits: most of the work, and other levels paint over it.
 DEEP = LEVELS[:2]
 
@@ -53,6 +56,7 @@ class UniversalTransfer:
         self.encoder = self.build_encoder("float32")
         self.encoders, self.decoders = {}, {}
         self.build(LEVELS, "float32")
+        self.exact = self  # of those that were compiled, too
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
 
@@ -72,11 +76,13 @@ class UniversalTransfer:
             built = decoder.build_decoder(level, self.architecture, policy=policy)
             self.decoders[level] = decoder.assign(built, self.inverse.levels[level])
 
-    def compiled(self, precision="float32"):
+    def compiled(self, precision="float32", **options):
         """Return one that paints by graphs: in two thirds of the time, once a size was painted.
 
         Args:
-            precision: of the `DEEP` levels; the others stay exact, and so do all descriptions.
+            precision: of the `DEEP` levels; the others stay exact, and so do all descriptions, and
+                what goes in blocks.
+            options: of `tf.function`.
         """
         twin = copy.copy(self)
         twin.encoders, twin.decoders = dict(self.encoders), dict(self.decoders)
@@ -84,9 +90,18 @@ class UniversalTransfer:
             twin.build(DEEP, precision)
         for models in (twin.encoders, twin.decoders):
             for level, model in models.items():
-                # Without partial, TensorFlow takes one trace each of five models for five of one,
-                # and warns.
-                models[level] = tf.function(functools.partial(model.call), autograph=False)
+                models[level] = compile_model(model, **options)
+        return twin
+
+    @functools.cached_property
+    def in_blocks(self):
+        """One that paints block by block: graphs for all shapes.
+
+        A model that is called keeps the output of every layer to its end, three times as much.
+        """
+        twin = self.compiled(reduce_retracing=True)
+        twin.encoder = compile_model(self.encoder, reduce_retracing=True)
+        return twin
         return twin
 
     def paint(self, material, settings):
@@ -97,38 +112,38 @@ class UniversalTransfer:
             settings: `transform` and `strength`.
 
         Returns:
-            An image of the content's shape, before `material.show`, NumPy.
+            An image of the content's shape, before `material.show`: NumPy, or where the content is
+            a `large.Large`, such a one.
         """
         with find_device().scope():
             return self.paint_there(material, settings)
 
     def paint_there(self, material, settings):
         """Do the work of `paint` where this thread computes."""
-        budget = room.find_budget(settings.memory)
-        styles = [(style.shares, self.describe(style, budget)) for style in material.styles]
-        image = content = ops.convert_to_tensor(material.content)
-        block = room.choose_pass_block(image.shape[1:3], budget)
+        block = choose_block(material, settings, BYTES)
+        network = self if block == math.inf else self.exact.in_blocks
+        styles = [(style.shares, network.describe(style, block)) for style in material.styles]
+        image = material.content
         for level, strength in zip(LEVELS, parse_strength(settings.strength)):
             if strength:
-                repaint = Level(self, level, settings.transform, strength)
+                repaint = Level(network, level, settings.transform, strength)
                 image = repaint(
                     image,
                     [(shares, found[level]) for shares, found in styles],
                     material.mask,
                     block=block,
                 )
-        return ops.convert_to_numpy(leave_out(image, content, material))
+        return leave_out(image, material.content, material)
 
-    def describe(self, style, budget=math.inf):
+    def describe(self, style, block=math.inf):
         """Describe a `Style`: from level to a list of statistics, one a region; kept for later.
 
         Args:
-            budget: bytes that the process may take.
+            block: side of the largest block that it is looked at in.
         """
-        key = style.fingerprint()
+        key = style.fingerprint(), block
         with self.lock:
             if key not in self.descriptions:
-                block = room.choose_pass_block(style.picture.shape[1:3], budget)
                 self.descriptions[key] = self.describe_anew(style, block)
                 if len(self.descriptions) > DESCRIPTIONS:
                     self.descriptions.popitem(last=False)
@@ -138,7 +153,13 @@ class UniversalTransfer:
     def describe_anew(self, style, block=math.inf):
         """Do the work of `describe`, block by block."""
         look = Look(self.encoder, self.architecture, LEVELS, style.picture, block)
-        return {level: look.describe_regions(level, style.mask) for level in LEVELS}
+        return look.describe_regions(style.mask)
+
+
+def compile_model(model, **options):
+    """Return what a Keras model does, as a `tf.function`."""
+    # Without partial, TensorFlow takes one trace each of five models for five of one, and warns.
+    return tf.function(functools.partial(model.call), autograph=False, **options)
 
 
 class Look:
@@ -148,55 +169,74 @@ class Look:
         encoder: a Keras model with the features of `levels`.
         architecture: its own.
         levels: names of layers.
-        picture: (1, height, width, 3).
+        picture: (1, height, width, 3), or a `large.Large`.
         block: side of the largest block, in pixels.
         reaches: how often a margin of the encoder is needed: 2 for what a decoder makes of it.
         border: mirrored pixels around the picture.
     """
 
     def __init__(self, encoder, architecture, levels, picture, block, *, reaches=1, border=BORDER):
-        self.encoder, self.architecture = encoder, architecture
+        self.encoder, self.architecture, self.levels = encoder, architecture, levels
         self.padding = borders.padding(picture.shape[1:3], border)
-        self.padded = borders.pad(ops.convert_to_tensor(picture), self.padding)
-        margin = reaches * architecture.margin(levels)
-        strides = {level: architecture.stride(level) for level in levels}
-        self.blocks = blocks.plan(self.padded.shape[1:3], self.padding, block, margin, strides)
+        self.padded = pad(picture, self.padding)
+        self.block, self.margin = block, reaches * architecture.margin(levels)
+        self.blocks = self.plan(self.padding)
         self.last = None, None  # number of a block, and its features
+
+    def plan(self, around):
+        """Plan the blocks; what each owns is without what is `around`, see `blocks.plan`."""
+        strides = {level: self.architecture.stride(level) for level in self.levels}
+        whole = self.padded.shape[1:3]
+        return blocks.plan(whole, around, self.block, self.margin, strides, even=True)
+
+    def guides(self, mask):
+        """Return the `guides.Guides` of a mask of the picture, or of None."""
+        return guides.Guides(None if mask is None else pad(mask, self.padding), self)
 
     def features(self, number):
         """Return the features of all that is seen of a block, by level; the last are kept."""
         if self.last[0] != number:
             self.last = None, None  # lets go of them first
-            self.last = number, self.encoder(blocks.view(self.padded, self.blocks[number][0]))
+            seen = blocks.view(self.padded, self.blocks[number][0])
+            self.last = number, self.encoder(ops.convert_to_tensor(seen))
         return self.last[1]
 
-    def add_up(self, level, *, diagonal=False):
-        """Return the `statistics.Sums` of a level's features, see `statistics.sum_positions`."""
-        parts = [
-            statistics.sum_positions(self.own(number, level), diagonal=diagonal)
-            for number in range(len(self.blocks))
-        ]
-        return functools.reduce(operator.add, parts)
+    def add_up(self, summing):
+        """Add up sums over the positions of all blocks.
+
+        Args:
+            summing: function from a level, the features that a block owns and its number to a list
+                of `statistics.Sums`.
+
+        Returns:
+            Such a list for each level.
+        """
+        sums = {}
+        for number in range(len(self.blocks)):
+            for level in self.levels:
+                found = summing(level, self.own(number, level), number)
+                sums[level] = list(map(operator.add, sums[level], found)) if number else found
+        return sums
 
     def own(self, number, level):
         """Return the features that a block owns."""
         piece = self.blocks[number][1][level]
         return blocks.cut(self.features(number)[level], piece.first, piece.size)
 
-    def describe_regions(self, level, mask):
-        """Return the mean and covariance of the features in each region of a mask, NumPy."""
-        sums = None
-        guides = regions.guides(mask, level, self.architecture, BORDER)
-        for number, (_, pieces) in enumerate(self.blocks):
-            piece = pieces[level]
-            own = self.own(number, level)
-            found = [statistics.sum_positions(own, cut_guide(each, piece)) for each in guides]
-            sums = found if sums is None else [one + more for one, more in zip(sums, found)]
-        finished = map(statistics.covariances, sums)
-        return [
-            {name: ops.convert_to_numpy(each)[0] for name, each in values.items()}
-            for values in finished
-        ]
+    def describe_regions(self, mask):
+        """Return mean and covariance of each level's features in each region of a mask, NumPy."""
+        guides = self.guides(mask)
+
+        def summing(level, own, number):
+            return [statistics.sum_positions(own, each) for each in guides.own(level, number)]
+
+        return {
+            level: [
+                {name: ops.convert_to_numpy(each)[0] for name, each in values.items()}
+                for values in map(statistics.covariances, sums)
+            ]
+            for level, sums in self.add_up(summing).items()
+        }
 
 
 class Level:
@@ -216,24 +256,17 @@ class Level:
             block: side of the largest block, in pixels.
         """
         look = Look(self.encoder, self.architecture, [self.level], image, block, reaches=2)
-        found = look.describe_regions(self.level, mask)
+        found = look.describe_regions(mask)[self.level]
         maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
-        pooled = None
-        if mask is not None:
-            pooled = regions.pool(mask, self.level, self.architecture, look.padding)
-        painted = np.empty(image.shape, np.float32)
-        for number, (window, pieces) in enumerate(look.blocks):
-            part = self.decode(look.features(number)[self.level], maps, pooled, window)
+        guides = look.guides(mask)
+        painted = large.empty_like(image)
+        for number, (_, pieces) in enumerate(look.blocks):
+            pooled = guides.pooled(self.level, number)
+            mapped = apply_maps(look.features(number)[self.level], maps, pooled)
+            part = self.decoder(mapped)
             own = blocks.cut(part, pieces["image"].first, pieces["image"].size)
             blocks.put(ops.clip(own, 0.0, 1.0), painted, pieces["image"])
-        return ops.convert_to_tensor(painted)
-
-    def decode(self, features, maps, pooled, window):
-        """Map the features of a window of the padded image, and decode them."""
-        if pooled is not None:
-            stride = self.architecture.stride(self.level)
-            pooled = blocks.view(pooled, window, stride)
-        return self.decoder(apply_maps(features, maps, pooled))
+        return painted
 
     def find_map(self, content, styles, region):
         """Return the map of one region, or None where nothing is painted."""
@@ -248,9 +281,24 @@ class Level:
         return transforms.mix_maps(maps, shares)
 
 
-def cut_guide(guide, piece):
-    """Return the part of a guide (1, height, width, 1) that belongs to a block; None of None."""
-    return None if guide is None else blocks.cut(guide, piece.origin, piece.size)
+def choose_block(material, settings, each=memory.BYTES_OF_A_BLOCK):
+    """Return the side of the largest block that `--memory` lets one pass take.
+
+    Args:
+        each: bytes that the network takes for each pixel of what it sees of a block.
+    """
+    pictures = [material.content, *(style.picture for style in material.styles)]
+    sizes = [picture.shape[2:0:-1] for picture in pictures]
+    each += BYTES_OF_A_REGION * (0 if material.mask is None else material.mask.shape[-1])
+    budget, is_large = room.find_budget(settings.memory), large.is_large(material.content)
+    return room.choose_pass_block(sizes, budget, each=each, is_large=is_large)
+
+
+def pad(picture, padding):
+    """Mirror a picture at its edges, see `borders.pad`: a tensor, or a `large.Large`."""
+    if large.is_large(picture):
+        return large.Framed(picture, padding)
+    return borders.pad(ops.convert_to_tensor(picture), padding)
 
 
 def apply_maps(features, maps, pooled):
@@ -282,5 +330,9 @@ def leave_out(image, content, material):
     if material.mask is None:
         return image
     painted = [any(shares) for shares in zip(*(style.shares for style in material.styles))]
-    share = np.sum(material.mask[..., painted], axis=-1, keepdims=True)
-    return content + ops.convert_to_tensor(share) * (image - content)
+
+    def mix(image, content, mask):
+        share = np.sum(mask[..., painted], axis=-1, keepdims=True)
+        return content + share * (image - content)
+
+    return large.combine(mix, image, content, material.mask)

@@ -5,14 +5,18 @@ first gathered from blocks, with those of the layers before known; then the bloc
 takes a look at the picture for each normalization, and memory for a block alone.
 """
 
+import itertools
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from style_transfer.feedforward.moments import knowing
 from style_transfer.optimization.blocks import plan_spans
+from style_transfer.pictures import large
 
 MARGIN = 96  # pixels; what any of these networks sees beyond a block, and a little more
+STRIP = 64  # rows whose moments are taken at once, which takes two copies of them
 
 
 class Blocks:
@@ -34,18 +38,20 @@ class Blocks:
         }
 
     def __call__(self, image, style, block):
-        """Repaint an image (1, height, width, 3), NumPy, sides multiples of 4; return such.
+        """Repaint an image (1, height, width, 3), sides multiples of 4; return such.
+
+        It is NumPy, or a `large.Large`; of that it is clipped to [0, 1].
 
         Args:
             block: side of the largest block, in pixels.
         """
         style = tf.convert_to_tensor(style)
-        rows, columns = (plan_spans(side, block, MARGIN) for side in image.shape[1:3])
+        rows, columns = (plan_spans(side, block, MARGIN, even=True) for side in image.shape[1:3])
         places, moments = [(row, column) for row in rows for column in columns], {}
         for name in self.norms:
-            parts = [self.look(name, image, style, place, moments) for place in places]
-            moments[name] = merge(parts)
-        painted = np.empty(image.shape, np.float32)
+            parts = (self.look(name, image, style, place, moments) for place in places)
+            moments[name] = merge(list(itertools.chain.from_iterable(parts)))
+        painted = large.empty_like(image)
         for row, column in places:
             part = self.paint(view(image, row, column), style, moments).numpy()
             own = slice(row.begin - row.low, row.end - row.low)
@@ -54,13 +60,17 @@ class Blocks:
         return painted
 
     def look(self, name, image, style, place, moments):
-        """Return (count, mean, variance) of what a layer normalizes, in a block."""
+        """Return (count, mean, variance) of strips of what a layer normalizes, in a block."""
         features = self.looks[name](view(image, *place), style, moments)
         sides = zip(place, image.shape[1:3], features.shape[1:3])
         rows, columns = (self.own(span, length, positions) for span, length, positions in sides)
-        own = features[:, rows, columns]
-        mean, variance = tf.nn.moments(own, axes=(1, 2), keepdims=True)
-        return own.shape[1] * own.shape[2], np.float64(mean), np.float64(variance)
+        first, last, _ = rows.indices(features.shape[1])
+        parts = []
+        for row in range(first, last, STRIP):
+            own = features[:, row : min(row + STRIP, last), columns]
+            mean, variance = tf.nn.moments(own, axes=(1, 2), keepdims=True)
+            parts.append((own.shape[1] * own.shape[2], np.float64(mean), np.float64(variance)))
+        return parts
 
     def own(self, span, length, positions):
         """Return which positions of features belong to a span; edges of the picture to theirs."""

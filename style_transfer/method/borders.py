@@ -6,7 +6,6 @@ of the border are for the convolutions alone: in the losses they would count eve
 edges twice, which ends in rows of dots there.
 """
 
-import numpy as np
 from keras import ops
 
 from style_transfer.method import gradients
@@ -33,22 +32,6 @@ def padding(shape, border):
 def pad(image, padding):
     """Mirror (batch, height, width, N) at its edges; `padding` is less than a side."""
     return ops.pad(image, ((0, 0), *padding, (0, 0)), mode="reflect") if padding else image
-
-
-def fold(gradient, padding):
-    """Return the gradient with an image for that with the `pad`ded one: `pad` transposed.
-
-    Args:
-        gradient: (batch, height, width, N), NumPy, which is changed: pictures may be so large that
-            another array or two of that size are many.
-    """
-    for axis, (before, after) in enumerate(padding, start=1):
-        lines = np.moveaxis(gradient, axis, 0)
-        end = len(lines) - after
-        lines[before + 1 : 2 * before + 1] += lines[:before][::-1]
-        lines[end - 1 - after : end - 1] += lines[end:][::-1]
-        gradient = np.moveaxis(lines[before:end], 0, axis)
-    return gradient
 
 
 def crop(features, layer, padding):

@@ -36,9 +36,22 @@ def match_style(style, content, mode):
     Raises:
         ValueError: the mode is unknown.
     """
+    return find_matching(style, content, mode)(style)
+
+
+def find_matching(style, content, mode):
+    """Return a function of the style's pixels, (1, any, any, 3): what `match_style` does to them.
+
+    Args:
+        style, content, mode: of `match_style`; of the pictures, as many pixels as tell the rest.
+
+    Raises:
+        ValueError: the mode is unknown.
+    """
     if mode not in MODES:
         raise ValueError(f"unknown mode of color: {mode}; there are {', '.join(MODES)}")
-    return np.clip(match_colors(style, content, mode), 0.0, 1.0).astype(np.float32)
+    match = find_match(style, content, mode)
+    return lambda pixels: np.clip(match(pixels), 0.0, 1.0).astype(np.float32)
 
 
 def match_content(content, mode):
@@ -77,15 +90,21 @@ def restore(image, content, mode):
 
 def match_colors(style, content, mode):
     """Do the work of `match_style`, before clipping."""
+    return find_match(style, content, mode)(style)
+
+
+def find_match(style, content, mode):
+    """Do the work of `find_matching`, before clipping."""
     if mode == "luminance":
-        return gray(match_statistics(luminance(style), luminance(content), symmetric_root))
+        match = match_statistics(luminance(style), luminance(content), symmetric_root)
+        return lambda pixels: gray(match(luminance(pixels)))
     if mode == "cholesky":
         return match_statistics(style, content, np.linalg.cholesky)
     if mode == "symmetric":
         return match_statistics(style, content, symmetric_root)
     if mode == "histogram":
         return match_histograms(style, content)
-    return style
+    return lambda pixels: pixels
 
 
 def match_statistics(style, content, root):
@@ -104,14 +123,14 @@ def match_statistics(style, content, root):
         root: a function from a positive definite Σ (N, N) to a matrix R with R Rᵀ = Σ.
 
     Returns:
-        (1, height, width, N) float64, of the style's size, not clipped.
+        A function from pixels (1, any, any, N) to such, float64, not clipped.
     """
     style_mean, style_covariance = statistics(style)
     content_mean, content_covariance = statistics(content)
     style_root = root(raise_eigenvalues(style_covariance, NOISE))
     content_root = root(raise_eigenvalues(content_covariance, TINY))
     matrix = content_root @ np.linalg.inv(style_root)
-    return (style - style_mean) @ matrix.T + content_mean
+    return lambda pixels: (pixels - style_mean) @ matrix.T + content_mean
 
 
 def statistics(image):
@@ -134,12 +153,10 @@ def symmetric_root(covariance):
 
 
 def match_histograms(style, content):
-    """Give each channel of the style the histogram of the content's: (1, height, width, N)."""
-    channels = [
-        match_histogram(style[..., channel], content[..., channel])
-        for channel in range(style.shape[-1])
-    ]
-    return np.stack(channels, axis=-1)
+    """Give each channel of the style the histogram of the content's; return a function."""
+    channels = range(style.shape[-1])
+    matches = [match_histogram(style[..., each], content[..., each]) for each in channels]
+    return lambda pixels: np.stack([matches[each](pixels[..., each]) for each in channels], -1)
 
 
 def match_histogram(values, reference):
@@ -153,12 +170,14 @@ def match_histogram(values, reference):
         values, reference: arrays of any shapes.
 
     Returns:
-        An array of the shape of `values`.
+        A function from values to an array of their shape. One that is none of `values` gets what
+        is between its neighbors there.
     """
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    known, counts = np.unique(values, return_counts=True)
     ranks = (np.cumsum(counts) - counts / 2) / values.size
     reference_ranks = (np.arange(reference.size) + 0.5) / reference.size
-    return np.interp(ranks, reference_ranks, np.sort(reference, axis=None))[inverse]
+    matched = np.interp(ranks, reference_ranks, np.sort(reference, axis=None))
+    return lambda own: np.interp(own, known, matched)
 
 
 def luminance(image):

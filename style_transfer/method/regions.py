@@ -20,7 +20,7 @@ def find_colors(pixels):
     """Find the colors of a mask's regions, from dark to bright.
 
     Args:
-        pixels: (height, width, 3), 0 to 255.
+        pixels: (height, width, 3), 0 to 255; or, of a large mask, what `thin` says.
 
     Returns:
         A list of (3,) arrays.
@@ -28,9 +28,8 @@ def find_colors(pixels):
     Raises:
         ValueError: there are more than eight, or none that fills a hundredth of it.
     """
-    pixels = np.asarray(pixels, float)
-    step = max(1, max(pixels.shape) // SAMPLES)
-    flat = pixels[::step, ::step].reshape(-1, 3)
+    step = thin(pixels.shape)
+    flat = np.asarray(pixels[::step, ::step], float).reshape(-1, 3)
     left, found = flat, []
     while len(left) >= LEAST_SHARE * len(flat):
         colors, counts = np.unique(left, axis=0, return_counts=True)
@@ -44,6 +43,11 @@ def find_colors(pixels):
     if not found:
         raise ValueError("has no flat colors; a mask has one for each region")
     return sorted(found, key=lambda color: (color.sum(), tuple(color)))
+
+
+def thin(shape):
+    """Return each how-manieth pixel of a mask of (height, width) is looked at for its colors."""
+    return max(1, max(shape) // SAMPLES)
 
 
 def memberships(pixels, colors):
@@ -94,14 +98,33 @@ def guides(mask, layer, architecture, border):
         return [None]
     padding = borders.padding(mask.shape[1:3], border)
     pooled = pool(mask, layer, architecture, padding)
+    inner = pooled * find_inside(pooled, layer, architecture)
+    chosen = choose(pooled, inner, is_enough(ops.max(inner, axis=(0, 1, 2))))
+    return [borders.crop(each, layer, padding) for each in chosen]
+
+
+def find_inside(pooled, layer, architecture):
+    """Tell how far inside of a region positions are, from 0 to 1; see `guides`."""
     window = 2 * round(architecture.receptive_field(layer) / architecture.stride(layer) / 4) + 1
-    inside = ops.clip(2.0 * ops.average_pool(pooled, window, 1, padding="same") - 1.0, 0.0, 1.0)
-    found = []
-    for region in range(mask.shape[-1]):
-        plain, inner = (each[..., region : region + 1] for each in (pooled, pooled * inside))
-        chosen = inner if ops.max(inner) > 0.5 else plain
-        found.append(borders.crop(chosen, layer, padding))
-    return found
+    return ops.clip(2.0 * ops.average_pool(pooled, window, 1, padding="same") - 1.0, 0.0, 1.0)
+
+
+def is_enough(most):
+    """Tell of each region whether what there is of it at most, (R,), is enough to go by."""
+    return [bool(each > 0.5) for each in ops.convert_to_numpy(most)]
+
+
+def choose(pooled, inner, by_inner):
+    """Return the guide of each region, (1, h, w, 1): of the one or of the other.
+
+    Args:
+        pooled, inner: (1, h, w, R).
+        by_inner: R times, whether by `inner`.
+    """
+    return [
+        (inner if is_inner else pooled)[..., region : region + 1]
+        for region, is_inner in enumerate(by_inner)
+    ]
 
 
 def pool(mask, layer, architecture, padding):
@@ -137,12 +160,13 @@ def match(style_mask, share, colors):
     """Pair a style with the regions of the content that have a color of its mask.
 
     Args:
-        style_mask: (height, width, 3), 0 to 255.
+        style_mask: of `find_colors`.
         share: of the style, where several come together in a region.
         colors: of the content's regions.
 
     Returns:
-        (shares, mask), as `targets.Style` has them.
+        (shares, paint), where `paint` is a function from pixels of the mask, (height, width, 3), to
+        how much they belong to each region; with that they are what `targets.Style` has.
 
     Raises:
         ValueError: the mask has no region of the content.
@@ -153,9 +177,13 @@ def match(style_mask, share, colors):
     near = distances.min(axis=0) < SAME
     if not near.any():
         raise ValueError("has no color of the content's mask")
-    whole = memberships(style_mask, own)
-    mask = np.zeros((*whole.shape[:3], len(colors)), np.float32)
-    for index in np.flatnonzero(near):
-        mask[..., regions[index]] += whole[..., index]
     shares = tuple(share if region in regions[near] else 0.0 for region in range(len(colors)))
-    return shares, mask
+
+    def paint(pixels):
+        whole = memberships(pixels, own)
+        mask = np.zeros((*whole.shape[:3], len(colors)), np.float32)
+        for index in np.flatnonzero(near):
+            mask[..., regions[index]] += whole[..., index]
+        return mask
+
+    return shares, paint

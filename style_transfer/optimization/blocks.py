@@ -1,5 +1,6 @@
 """Blocks of a padded image: what each owns, and what the network must see for that."""
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from style_transfer.method import gradients
 from style_transfer.optimization.cuts import MULTIPLE, count_blocks
+from style_transfer.optimization.walks import allocate
 
 MAP = "map"  # what stands for it among names of layers
 
@@ -39,7 +41,7 @@ class Piece(NamedTuple):
     size: Any
 
 
-def plan_spans(length, block, margin):
+def plan_spans(length, block, margin, *, even=False):
     """Divide the length of a padded image into spans of about equal length.
 
     All blocks begin at multiples of 16 pixels, so that the poolings fall as in the whole image.
@@ -48,13 +50,21 @@ def plan_spans(length, block, margin):
         length: in pixels.
         block: of each at most, but for 32 pixels; 32 at least.
         margin: how far the network must see beyond each, in pixels.
+        even: let it see the same length of all, more of those at the edges: one graph does for all
+            blocks, and what is freed after one is as large as what the next one takes.
     """
     count = count_blocks(length, block)
     edges = [MULTIPLE * (index * length // (count * MULTIPLE)) for index in range(count)]
-    return [
+    spans = [
         Span(begin, end, max(0, begin - margin), min(length, end + margin))
         for begin, end in zip(edges, [*edges[1:], length])
     ]
+    if not even:
+        return spans
+    seen = max(span.high - span.low for span in spans)
+    seen += (length - seen) % MULTIPLE  # so that the last one, too, begins at a multiple
+    lows = [min(span.low, length - seen) for span in spans]
+    return [span._replace(low=low, high=low + seen) for span, low in zip(spans, lows)]
 
 
 def locate(span, around, length, stride):
@@ -85,7 +95,7 @@ def with_neighbors(piece, around, shape):
     return piece._replace(size=np.minimum(piece.size + 1, picture - piece.origin))
 
 
-def plan(shape, padding, block, margin, strides, after=0):
+def plan(shape, padding, block, margin, strides, after=0, *, even=False):
     """Divide a padded image into blocks.
 
     Args:
@@ -95,6 +105,7 @@ def plan(shape, padding, block, margin, strides, after=0):
         margin: how far the network must see beyond a block, a multiple of all strides.
         strides: from the name of each layer to its stride.
         after: stride of a map of the whole padded image; 0: there is none.
+        even: see `plan_spans`.
 
     Returns:
         A list of (window, pieces): the rows and the columns that the network sees, (begin, end)
@@ -103,7 +114,7 @@ def plan(shape, padding, block, margin, strides, after=0):
     """
     around = padding or ((0, 0), (0, 0))
     found = []
-    rows, columns = (plan_spans(length, block, margin) for length in shape)
+    rows, columns = (plan_spans(length, block, margin, even=even) for length in shape)
     for spans in ((row, column) for row in rows for column in columns):
         pieces = {
             name: make_piece(spans, around, shape, stride)
@@ -120,6 +131,83 @@ def view(padded, window, stride=1):
     """Return what a window in pixels shows of a padded image, or of a map with that stride."""
     (top, bottom), (left, right) = ([each // stride for each in pair] for pair in window)
     return padded[:, top:bottom, left:right]
+
+
+class Canvas:
+    """What the windows of blocks look at: an image that goes on mirrored, or a map of it.
+
+    It stands for the padded image, of which a copy would take as much memory again.
+
+    Args:
+        array: (1, height, width, N), NumPy.
+        padding: of the image, from `borders.padding`; of a map, which has its border, none.
+        stride: of the map; 1 of the image.
+    """
+
+    def __init__(self, array, padding=(), stride=1):
+        self.array, self.stride = array, stride
+        self.around = padding or ((0, 0), (0, 0))
+
+    @property
+    def shape(self):
+        """(height, width) with the border."""
+        return tuple(before + side + after for side, (before, after) in self.sides)
+
+    @property
+    def sides(self):
+        """(length, (before, after)) of rows and of columns."""
+        return list(zip(self.array.shape[1:3], self.around))
+
+    def empty(self):
+        """Return another of the same kind in float32, which holds zeros."""
+        return Canvas(allocate(self.array.shape), self.around, self.stride)
+
+    def view(self, window):
+        """Return what a window in pixels shows."""
+        lengths = [(end - begin) // self.stride for begin, end in window]
+        seen = np.empty((1, *lengths, self.array.shape[-1]), self.array.dtype)
+        for there, own in self.match(window):
+            seen[there] = self.array[own]
+        return seen
+
+    def add(self, values, window):
+        """Add values, the gradient with what a window shows, to that with the array."""
+        for there, own in self.match(window):
+            self.array[own] += values[there]
+
+    def match(self, window):
+        """List (where in a window, where in the array) of the parts that it shows."""
+        stretches = [
+            mirror(begin // self.stride, end // self.stride, before, length)
+            for (begin, end), (length, (before, _)) in zip(window, self.sides)
+        ]
+        for rows, columns in itertools.product(*stretches):
+            yield tuple((slice(None), *pair) for pair in zip(rows, columns))
+
+
+def mirror(begin, end, before, length):
+    """Tell where a stretch of a padded axis shows what of the axis that was padded.
+
+    Args:
+        begin, end: of the stretch.
+        before: how much lies before the axis; it is mirrored without its first and last.
+        length: of the axis.
+
+    Returns:
+        A list of (slice of the stretch, slice of the axis).
+    """
+    first, last = max(begin, before), min(end, before + length)
+    found = [(slice(first - begin, last - begin), slice(first - before, last - before))]
+    if begin < before:
+        low, high = before - min(end, before), before - begin
+        found.append((slice(0, high - low), slice(high, low, -1)))
+    if end > before + length:
+        low, high = (
+            2 * (length - 1) + before - each for each in (end, max(begin, before + length))
+        )
+        there = slice(end - begin - (high - low), end - begin)
+        found.append((there, slice(high, low if low >= 0 else None, -1)))
+    return [each for each in found if each[0].start < each[0].stop]
 
 
 def take(whole, piece):

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 
@@ -113,10 +112,8 @@ def choose_precision(settings):
         return settings.precision
     if keras.backend.backend() != "tensorflow":
         return "float32"
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    has_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(flags) and not find_device().is_gpu
-    return "bfloat16" if has_bfloat16 else "float32"
+    is_fast = processors.has_bfloat16() and not find_device().is_gpu
+    return "bfloat16" if is_fast else "float32"
 
 
 def on_device(method):

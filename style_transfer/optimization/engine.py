@@ -7,7 +7,7 @@ from collections import OrderedDict
 import tensorflow as tf
 
 import functions
-from style_transfer.optimization import optimizers, targets
+from style_transfer.optimization import optimizers, targets, walks
 from style_transfer.optimization.device import choose_precision, find_device
 from style_transfer.optimization.graphs import Compiled, any_size
 from style_transfer.optimization.network import build_network, choose_lifts
@@ -41,7 +41,7 @@ class Engine:
         self.evaluate = self.build_evaluation()
         self.tiling = Tiling(self.model, settings, is_scaled=self.precision == "float16")
         self.optimizer = build_optimizer(settings, self.terms)
-        self.stepwise = CompiledOptimizer(self.optimizer)
+        self.stepwise = self.build_stepwise(settings)
         self.compiled = {}
         self.descriptions = OrderedDict()
         self.lock = threading.RLock()
@@ -51,6 +51,12 @@ class Engine:
         is_half = self.precision == "float16"
         build = build_scaled_evaluation if is_half else functions.build_evaluation
         return build(self.model, self.settings)
+
+    def build_stepwise(self, settings):
+        """Build the optimizer for steps in blocks: by strips, but where a GPU has the images."""
+        if self.device.is_gpu:
+            return CompiledOptimizer(self.optimizer)
+        return build_optimizer(settings, self.terms, walks.Strips())
 
     def list_weights(self, settings):
         """List the weights of the losses, in the order of `terms`."""
@@ -80,7 +86,8 @@ class Engine:
             cut, after_block: see `Tiling.evaluate`.
 
         Returns:
-            (state, losses), see `take_steps`; a block that fails leaves the state as it was.
+            (state, losses), see `take_steps`; a block that fails leaves the state as it was. After
+            the last one its images are let go of.
         """
         weights = tf.constant(weights, tf.float32)
 
@@ -155,12 +162,13 @@ def compiled_part(settings):
     return dataclasses.replace(settings, **{name: FIELDS[name].default for name in free})
 
 
-def build_optimizer(settings, terms=functions.TERMS):
-    """Choose what moves the image, by losses of these names."""
+def build_optimizer(settings, terms=functions.TERMS, walk=None):
+    """Choose what moves the image, by losses of these names; `walk`: see `walks`."""
     if settings.optimizer == "lbfgs":
-        return optimizers.LBFGS(history=settings.history, terms=terms)
+        return optimizers.LBFGS(history=settings.history, terms=terms, walk=walk)
     return optimizers.Adam(
         terms=terms,
+        walk=walk,
         learning_rate=settings.learning_rate,
         decay=settings.decay,
         decay_steps=settings.decay_steps,

@@ -163,9 +163,10 @@ def continue_run(job, prepared, engines, should_stop):
     record = job.record | ({"keep": job.keep} if job.keep else {})
     with Run(job.folder, record) as run:
         saved, notice = run.load_checkpoint()
+        has_begun = saved is not None
         if notice:
             yield Notice(notice)
-        if was_finished and not saved:
+        if was_finished and not has_begun:
             remedy = "run it again with --from-image result.png or --overwrite"
             raise files.FileError(job.folder, "is finished, and its checkpoint is gone", remedy)
         try:
@@ -175,7 +176,7 @@ def continue_run(job, prepared, engines, should_stop):
         yield from tell_differences(job.record, make_record(prepared, transfer))
         yield describe_plan(prepared, transfer, transfer.time_step(), run.steps_done)
         run.save_record(finished=False)  # it may have got more epochs
-        run.image = transfer.image if saved else None
+        run.image = transfer.image if has_begun else None
         yield from complete(run, transfer, prepared, job, should_stop)
 
 

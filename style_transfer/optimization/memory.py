@@ -13,16 +13,17 @@ import psutil
 LIBRARIES = 680 * 2**20
 COPIES = 4.0
 IMAGES = 12  # of the result's size, with what the optimizer works on
+BESIDE = 1.2  # images beside those in blocks: the photo as it was read, a snapshot's file
 COPIES_OF_A_LOOK = 1.4
 COPIES_OF_WEIGHTS = 3
 BYTES_OF_A_PASS = 710  # for each pixel: peaks of whole processes at 512² and 1536² pixels
+BYTES_OF_A_BLOCK = 1000  # the same of what is seen of a block, of trained networks in many graphs
 
 
 def estimate_fixed(content, others, architecture, settings):
     """Estimate what a run takes besides the features of an evaluation, in bytes.
 
-    L-BFGS remembers two images for each pair, and sums up one for each. The photo's features at
-    the content layers stay.
+    The photo's features at the content layers stay.
 
     Args:
         content: (width, height) of the final image.
@@ -31,10 +32,30 @@ def estimate_fixed(content, others, architecture, settings):
         settings: layers, optimizer and its history.
     """
     pixels = math.prod(content)
-    images = IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
+    images = count_images(settings)
     kept = 3 * sum(map(math.prod, others)) + count_targets(pixels, architecture, settings)
     weights = COPIES_OF_WEIGHTS * count_weights(architecture, settings)
     return LIBRARIES + 4 * (images * 3 * pixels + kept + weights)
+
+
+def count_images(settings):
+    """Count the images of the result's size that steps of the whole at once take.
+
+    L-BFGS remembers two for each pair, and sums up one for each.
+    """
+    return IMAGES + (3 * settings.history if settings.optimizer == "lbfgs" else 0)
+
+
+def count_block_images(settings):
+    """Count the images of the result's size that steps in blocks take.
+
+    Adam: the image, its gradient, two moments; while it is evaluated, the new image and its
+    gradient; then a moment anew, while the image before may still be a snapshot's.
+    L-BFGS: the image, g, P g and the pairs; of the next one the same, with one pair.
+    """
+    count = 7 if settings.optimizer == "adam" else 2 * settings.history + 8
+    more = 3 * (settings.average > 0) + 2 * (settings.preserve_color == "luminance")
+    return count + more + BESIDE
 
 
 def estimate(content, others, architecture, settings):

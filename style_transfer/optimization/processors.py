@@ -1,6 +1,7 @@
-"""The cores of this machine that a process may use, and how many of them TensorFlow does."""
+"""The cores of this machine that a process may use, how many TensorFlow does, what they can."""
 
 import os
+from pathlib import Path
 
 THREADS = "TF_NUM_INTRAOP_THREADS"  # by which TensorFlow is told, when it is loaded
 
@@ -23,3 +24,10 @@ def name():
     """Name what computes, for people: `CPU, 2 threads`."""
     number = threads()
     return "CPU, 1 thread" if number == 1 else f"CPU, {number} threads"
+
+
+def has_bfloat16():
+    """Tell whether the processor has instructions for bfloat16, as far as one can know."""
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; elsewhere float32 is always right
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)

@@ -9,9 +9,12 @@ def resize(image, scale):
 
 
 def resize_to(image, shape):
-    """Resize (1, any height, any width, 3) to (height, width) = `shape`, bicubic."""
+    """Resize (1, any height, any width, 3) to (height, width) = `shape`, bicubic.
+
+    What has that size already is returned itself, and no copy.
+    """
     if tuple(image.shape[1:3]) == tuple(shape):
-        return tf.convert_to_tensor(image)
+        return image
     resized = tf.image.resize(image, shape, "bicubic", antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)
 

@@ -23,6 +23,30 @@ class Scale:
     epochs: int
 
 
+@dataclass
+class Position:
+    """How far a run has come.
+
+    Attributes:
+        scale: index into the scales.
+        epochs: ended at that scale.
+        epoch: epochs ended, over all scales.
+        step: steps done in the epoch that runs.
+        totals: the weighted loss after each epoch of the scale; without a warm-up, before the
+            first, too.
+        taken_back: steps that the optimizer took back at earlier scales.
+        style_share: see `warm_up`; that of the last step.
+    """
+
+    scale: int = 0
+    epochs: int = 0
+    epoch: int = 0
+    step: int = 0
+    totals: tuple = ()
+    taken_back: int = 0
+    style_share: float = 1.0
+
+
 def plan_scales(side, short_side, settings):
     """Share the epochs out over sizes that grow to the final one.
 

@@ -29,16 +29,26 @@ class Stepper:
     def take_steps(self, state, goal, weights, count, after_block=lambda share: None):
         """Take steps, see `Engine.take_steps`.
 
+        In blocks, what a state holds is let go of when all blocks of the next are done.
+
         Args:
             after_block: see `Tiling.evaluate`; not called where the whole fits.
         """
 
+        shape = state["image"].shape[1:3]
+
         def take(cut):
+            if "image" not in state:  # the memory ran out behind the last block
+                raise MemoryError
             if cut is None:
                 return self.engine.take_steps(state, goal, weights, count)
             return self.take_tiled_steps(state, goal, weights, count, cut, after_block)
 
-        return self.attempt(take, state["image"].shape[1:3])
+        return self.attempt(take, shape)
+
+    def find_cut(self, state):
+        """Return the `cuts.Cut` that steps from a state begin with; None: the whole fits."""
+        return self.room and self.room.choose_cut(state["image"].shape[1:3])
 
     def compute_targets(self, content, styles, *others):
         """Return `Engine.compute_targets`, which takes these and the room that there is."""

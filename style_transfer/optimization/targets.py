@@ -1,6 +1,7 @@
 """What the image is to resemble: features of the photo, statistics of paintings, by region."""
 
 import hashlib
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from keras import ops
 
 import functions
 from style_transfer.method import regions, statistics
+from style_transfer.pictures import large
 
 
 class Style(NamedTuple):
@@ -26,10 +28,10 @@ class Style(NamedTuple):
 
     def fingerprint(self):
         """Tell it from others."""
-        arrays = [np.asarray(each) for each in (self.picture, self.mask) if each is not None]
+        arrays = [each for each in (self.picture, self.mask) if each is not None]
         total = hashlib.sha256(repr((self.shares, [each.shape for each in arrays])).encode())
-        for each in arrays:
-            total.update(np.ascontiguousarray(each))
+        for band in itertools.chain.from_iterable(map(large.list_bands, arrays)):
+            total.update(np.ascontiguousarray(band))
         return total.digest()
 
 

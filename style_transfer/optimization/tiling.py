@@ -21,9 +21,10 @@ import numpy as np
 import tensorflow as tf
 
 from style_transfer.method import borders
-from style_transfer.optimization.blocks import MAP, put, take, view
+from style_transfer.optimization.blocks import MAP, Canvas, put, take
 from style_transfer.optimization.graphs import Compiled
 from style_transfer.optimization.stages import StageGraphs, finish_sums, merge
+from style_transfer.optimization.walks import allocate, to_tensor
 
 
 class Part(NamedTuple):
@@ -37,9 +38,9 @@ class Part(NamedTuple):
     graphs: Any
     places: list
 
-    def see(self, seen, window):
-        """Return what a window shows of the map, or the image, that goes into the stage."""
-        return view(seen, window, self.graphs.stage.stride)
+    def hand_on(self, array):
+        """Return the `Canvas` of the map that comes out of the stage, if one does."""
+        return None if array is None else Canvas(array, stride=self.graphs.stage.after)
 
     def work(self, window):
         """Return what it costs to look at a block, in any unit."""
@@ -92,7 +93,7 @@ class Tiling:
             after_block: called after each with the share of the work that is done; what it
                 raises ends the evaluation.
         """
-        padding, maps, parts = self.begin(image, cut)
+        maps, parts = self.begin(image, cut)
         is_once = len(parts[-1].places) == 1  # then all is known at its block, the last
         done = Progress(parts, is_once, after_block)
         sums = look_at_all(maps, targets, parts[:-1] if is_once else parts, done)
@@ -104,46 +105,47 @@ class Tiling:
             gradient = None
         while parts:
             gradient = pull_all(parts.pop(), maps.pop(), targets, of_sums, gradient, done)
-        return found | {"gradient": tf.convert_to_tensor(borders.fold(gradient, padding))}
+        return found | {"gradient": to_tensor(gradient)}
 
     def add_up(self, image, targets, *, cut):
         """Return `functions.sum_up` of an image (1, height, width, 3)."""
-        _, maps, parts = self.begin(image, cut)
+        maps, parts = self.begin(image, cut)
         return merge(look_at_all(maps, targets, parts, Progress(parts)))
 
     def extract_features(self, image, *, cut):
         """Return what `functions.extract_features` does, of the content layers alone."""
-        _, [seen], parts = self.begin(image, cut)
+        [seen], parts = self.begin(image, cut)
         features = {}
         for part in parts:
             if features.keys() >= set(self.settings.content_layers):
                 break
             whole = {}
             for window, pieces in part.places:
-                collect(part.graphs.extract(part.see(seen, window), pieces), whole, part, pieces)
-            seen = whole.pop(MAP, None)
+                collect(part.graphs.extract(seen.view(window), pieces), whole, part, pieces)
+            seen = part.hand_on(whole.pop(MAP, None))
             features |= whole
-        return {name: tf.constant(each) for name, each in features.items()}
+        return {name: to_tensor(each) for name, each in features.items()}
 
     def begin(self, image, cut):
-        """Return (padding, [padded image], `Part`s that a `cuts.Cut` goes over it in)."""
+        """Return ([`Canvas` of the image], `Part`s that a `cuts.Cut` goes over it in)."""
         padding = borders.padding(image.shape[1:3], self.settings.border)
-        padded = borders.pad(tf.convert_to_tensor(image), padding)
+        canvas = Canvas(np.asarray(image), padding)  # of a tensor no copy
         parts = []
         for stage, side in zip(cut.stages, cut.sides):
             if stage not in self.graphs:
                 arguments = self.model, stage, self.settings
                 self.graphs[stage] = StageGraphs(*arguments, is_scaled=self.is_scaled)
             graphs = self.graphs[stage]
-            parts.append(Part(graphs, graphs.plan(padded.shape[1:3], padding, side)))
-        return padding, [padded], parts
+            parts.append(Part(graphs, graphs.plan(canvas.shape, padding, side)))
+        return [canvas], parts
 
 
 def look_at_all(maps, targets, parts, done):
     """Look at all blocks of stages, one stage after the other.
 
     Args:
-        maps: a list of the padded image, to which what comes out of the stages is added.
+        maps: a list of the `Canvas` of the image, to which those of what comes out of the stages
+            are added.
 
     Returns:
         A list of the sums of each stage, see `StageGraphs.look_at`.
@@ -152,12 +154,12 @@ def look_at_all(maps, targets, parts, done):
     for part in parts:
         own, whole, added = part.graphs.select_targets(targets), {}, None
         for window, pieces in part.places:
-            found, handed_on = part.graphs.look(part.see(maps[-1], window), pieces, own)
+            found, handed_on = part.graphs.look(maps[-1].view(window), pieces, own)
             added = found if added is None else tf.nest.map_structure(tf.add, added, found)
             collect(handed_on, whole, part, pieces)
             done(part, window, 1)
         sums.append(added)
-        maps += whole.values()
+        maps += [part.hand_on(each) for each in whole.values()]
     return sums
 
 
@@ -165,7 +167,7 @@ def turn(part, seen, targets, sums, weights, done):
     """Look at the last stage, whose block is all of the picture, and go back.
 
     Args:
-        seen: the map that goes in.
+        seen: the `Canvas` of what goes in.
         sums: of the stages before.
 
     Returns:
@@ -174,27 +176,29 @@ def turn(part, seen, targets, sums, weights, done):
     [(window, pieces)] = part.places
     own = part.graphs.select_targets(targets)
     others = sums, targets.style, weights
-    found, gradient = part.graphs.turn(part.see(seen, window), pieces, own, *others)
+    found, of_window = part.graphs.turn(seen.view(window), pieces, own, *others)
     done(part, window, 2)
-    return *found, np.array(gradient)
+    gradient = seen.empty()
+    gradient.add(np.asarray(of_window), window)
+    return *found, gradient.array
 
 
 def pull_all(part, seen, targets, of_sums, of_map, done):
     """Return the gradient with the map that goes into a stage, from those of all blocks.
 
     Args:
-        seen: that map.
+        seen: the `Canvas` of what goes in.
         of_sums: the gradient with all sums.
         of_map: that with the map that comes out, or None.
     """
     own, of_own = part.graphs.select_targets(targets), part.graphs.select(of_sums)
-    gradient = np.zeros(seen.shape, np.float32)
+    gradient = seen.empty()
     for window, pieces in part.places:
         above = {} if of_map is None else {MAP: take(of_map, pieces[MAP])}
-        found = part.graphs.pull(part.see(seen, window), pieces, own, of_own, above)
-        part.see(gradient, window)[...] += found.numpy()
+        found = part.graphs.pull(seen.view(window), pieces, own, of_own, above)
+        gradient.add(np.asarray(found), window)
         done(part, window, 2)
-    return gradient
+    return gradient.array
 
 
 def collect(found, whole, part, pieces):
@@ -203,5 +207,5 @@ def collect(found, whole, part, pieces):
     for name, each in found.items():
         if name not in whole:
             shape = (1, *(last[name].origin + last[name].size), each.shape[-1])
-            whole[name] = np.empty(shape, each.dtype.as_numpy_dtype)
-        put(each.numpy(), whole[name], pieces[name])
+            whole[name] = allocate(shape, each.dtype.as_numpy_dtype)
+        put(np.asarray(each), whole[name], pieces[name])

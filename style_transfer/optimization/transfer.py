@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from style_transfer.optimization import optimizers, schedule
+from style_transfer.optimization import schedule, states
 from style_transfer.optimization.device import on_device
 from style_transfer.optimization.divergence import check_finite, weigh
 from style_transfer.optimization.events import Iterate
@@ -40,30 +40,6 @@ class Material:
     show: Callable = np.asarray
 
 
-@dataclass
-class Position:
-    """How far a run has come.
-
-    Attributes:
-        scale: index into the scales.
-        epochs: ended at that scale.
-        epoch: epochs ended, over all scales.
-        step: steps done in the epoch that runs.
-        totals: the weighted loss after each epoch of the scale; without a warm-up, before the
-            first, too.
-        taken_back: steps that the optimizer took back at earlier scales.
-        style_share: see `schedule.warm_up`; that of the last step.
-    """
-
-    scale: int = 0
-    epochs: int = 0
-    epoch: int = 0
-    step: int = 0
-    totals: tuple = ()
-    taken_back: int = 0
-    style_share: float = 1.0
-
-
 class Transfer:
     """A style transfer, ready to run. Every one with the same arguments yields the same images.
 
@@ -92,7 +68,7 @@ class Transfer:
         smallest = min(side for pair in sides for side in pair)
         self.scales = schedule.plan_scales(max(self.shape), smallest, settings)
         self.weights = np.array(engine.list_weights(settings), np.float32)
-        self.position = Position()
+        self.position = schedule.Position()
         self.state = self.goal = None
         self.chunk = 1  # steps that take about a second
         self.first_seconds = 0.0  # of the evaluation that a size begins with
@@ -113,16 +89,16 @@ class Transfer:
     @on_device
     def enter_scale(self, image):
         """Begin at the scale of the position, from an image of any size, or from noise."""
-        content = resize(self.material.content, self.factor)
+        shape = self.compute_goal()
         if image is None:
             generator = np.random.default_rng(self.settings.seed)
-            image = generator.uniform(size=content.shape).astype(np.float32)
+            image = generator.uniform(size=(1, *shape, 3)).astype(np.float32)
         self.position.epochs = 0
         share, _ = self.warm_up()
         self.position.style_share = share
-        self.goal = self.compute_targets(content)
         self.chunk = 1
-        self.state = self.engine.optimizer.start(resize_to(image, content.shape[1:3]))
+        self.state = None  # a large picture's need not be there twice
+        self.state = self.engine.optimizer.start(resize_to(image, shape))
         _, self.first_seconds = self.take_steps(1)
         # The loss may rise while the weight of the style grows.
         self.position.totals = (self.total,) if share == 1.0 else ()
@@ -138,6 +114,17 @@ class Transfer:
         done = position.epochs * steps + position.step
         planned = self.scales[position.scale].epochs * steps
         return schedule.warm_up(done, planned, self.settings)
+
+    def compute_goal(self):
+        """Compute the targets at the scale of the position; return its (height, width).
+
+        At the last one the pictures have then served, and a large one's memory is let go of.
+        """
+        content = resize(self.material.content, self.factor)
+        self.goal = self.compute_targets(content)
+        if self.is_last_scale:
+            self.material = dataclasses.replace(self.material, content=None, styles=[])
+        return content.shape[1:3]
 
     def compute_targets(self, content):
         """Compute the targets at the scale of the position, the content being of that size."""
@@ -160,31 +147,32 @@ class Transfer:
         """
         header = {"scales": [dataclasses.astuple(scale) for scale in self.scales]}
         header["position"] = dataclasses.asdict(self.position)
-        return optimizers.flatten(self.state), header
+        return states.flatten(self.state), header
 
     @on_device
     def restore(self, arrays, header):
         """Continue from what `save` returned; epochs beyond its plan go to the last scale."""
         self.scales = [schedule.Scale(*values) for values in header["scales"]]
-        self.position = Position(**header["position"])
+        self.position = schedule.Position(**header["position"])
         self.position.totals = tuple(self.position.totals)
         planned = sum(scale.epochs for scale in self.scales)
         if self.settings.epochs > planned:
             last = self.scales[-1]
             epochs = last.epochs + self.settings.epochs - planned
             self.scales[-1] = schedule.Scale(last.side, epochs)
-            if self.position.scale == len(self.scales) - 1:
+            if self.is_last_scale:
                 self.position.totals = self.position.totals[-1:]  # else it may count as settled
-        content = resize(self.material.content, self.factor)
-        self.goal = self.compute_targets(content)
-        self.state = optimizers.unflatten(arrays, self.engine.optimizer.start(content))
+        shape = self.compute_goal()
+        example = self.engine.optimizer.start(np.zeros((1, *shape, 3), np.float32))
+        self.state = states.unflatten(arrays, example)
+        self.material = dataclasses.replace(self.material, start=None)
 
     @property
     @on_device
     def image(self):
         """The image to show, (1, height, width, 3), in the final size."""
         image = self.engine.optimizer.shown_image(self.state)
-        return self.material.show(resize_to(image, self.shape).numpy())
+        return self.material.show(np.asarray(resize_to(image, self.shape)))  # mostly no copy
 
     @property
     def total(self):
@@ -214,8 +202,9 @@ class Transfer:
         """Return the seconds that a step takes at this scale; nothing is done for good."""
         if self.first_seconds > LONG:
             return self.first_seconds
-        state = self.state
-        _, seconds = self.take_steps(2)
+        state = dict(self.state)  # as steps in blocks let go of what they have taken in
+        # In blocks one tells enough, and a second one would keep a third state.
+        _, seconds = self.take_steps(1 if self.stepper.find_cut(state) else 2)
         self.state = state
         return seconds
 
@@ -258,16 +247,22 @@ class Transfer:
         totals = weigh(losses, self.weights)
         check_finite(totals, 0, self.settings)
         start = self.material.start
-        if start is None or callable(start):
+        self.material = dataclasses.replace(self.material, start=None)
+        if start is None or callable(start) or self.is_last_scale:
             image = self.image
         else:
-            image = self.material.show(resize_to(start, self.shape).numpy())
+            image = self.material.show(np.asarray(resize_to(start, self.shape)))
         return Iterate(0, 0, losses, totals, image)
 
     @property
     def is_finished(self):
         """Whether nothing is left to do."""
-        return self.position.scale == len(self.scales) - 1 and self.is_over(self.scales[-1])
+        return self.is_last_scale and self.is_over(self.scales[-1])
+
+    @property
+    def is_last_scale(self):
+        """Whether the position is at the final size."""
+        return self.position.scale == len(self.scales) - 1
 
     def is_over(self, scale):
         """Tell whether a scale had all its epochs, or its loss has settled."""

@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB, RGBA = 2, 6  # types of color
 UP = 2  # the filter that takes from each byte the one above
-BAND = 256  # rows that are compressed at once
+BAND = 256  # rows that are rounded, or compressed, at once
 INCH = 0.0254  # meters
 
 
@@ -21,11 +21,22 @@ def to_samples(tensor, bits):
     """
     import numpy as np  # slow to import, and not needed before TensorFlow is there
 
-    values = np.asarray(tensor)[0]
-    if not np.isfinite(values).all():
-        raise ValueError("the image holds values that are not finite")
+    samples = np.empty(tuple(tensor.shape)[1:], {8: np.uint8, 16: np.uint16}[bits])
+    for number, band in enumerate(list_samples(tensor, bits)):
+        samples[number * BAND : (number + 1) * BAND] = band
+    return samples
+
+
+def list_samples(tensor, bits):
+    """Generate what `to_samples` returns, some rows at a time: all that is read at once."""
+    import numpy as np
+
     kind = {8: np.uint8, 16: np.uint16}[bits]
-    return np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
+    for row in range(0, tensor.shape[1], BAND):
+        values = np.asarray(tensor[:, row : row + BAND])[0]
+        if not np.isfinite(values).all():
+            raise ValueError("the image holds values that are not finite")
+        yield np.rint(np.clip(values, 0.0, 1.0) * (2**bits - 1)).astype(kind)
 
 
 def fit_alpha(alpha, tensor):
@@ -43,14 +54,8 @@ def encode_png(tensor, info, *, alpha=None, profile=None, dpi=None):
         profile: the bytes of an ICC profile, or None.
         dpi: dots per inch, of width and height, or None.
     """
-    import numpy as np
-
-    samples = to_samples(tensor, 16)
-    if alpha:
-        opacity = np.asarray(alpha, np.uint16)[..., np.newaxis] * np.uint16(257)
-        samples = np.concatenate([samples, opacity], axis=2)
-    height, width, channels = samples.shape
-    kind = RGBA if channels == 4 else RGB
+    _, height, width, _ = tensor.shape
+    kind = RGBA if alpha else RGB
     buffer = io.BytesIO()
     buffer.write(SIGNATURE)
     put(buffer, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
@@ -61,7 +66,8 @@ def encode_png(tensor, info, *, alpha=None, profile=None, dpi=None):
         put(buffer, b"pHYs", struct.pack(">IIB", *dots, 1))
     for name, data, *_ in info.chunks:
         put(buffer, name, data)
-    for data in compress(samples):
+    bands = list_samples(tensor, 16)
+    for data in compress(add_alpha(bands, alpha) if alpha else bands):
         put(buffer, b"IDAT", data)
     put(buffer, b"IEND", b"")
     return buffer.getvalue()
@@ -72,16 +78,25 @@ def put(buffer, name, data):
     PngImagePlugin.putchunk(buffer, name, data)
 
 
-def compress(samples):
-    """Compress (height, width, channels) of 16 bits, some rows at a time: a generator of bytes."""
+def add_alpha(bands, alpha):
+    """Add an opacity, a Pillow image of mode L, to bands of rows: a generator of such."""
     import numpy as np
 
-    height = samples.shape[0]
-    compressor = zlib.compressobj()
-    above = np.zeros((1, samples[0].size * 2), np.uint8)
-    for first in range(0, height, BAND):
-        band = samples[first : first + BAND]
+    for number, band in enumerate(bands):
+        top = number * BAND
+        part = alpha.crop((0, top, alpha.width, top + len(band)))
+        opacity = np.asarray(part, np.uint16)[..., np.newaxis] * np.uint16(257)
+        yield np.concatenate([band, opacity], axis=2)
+
+
+def compress(bands):
+    """Compress rows, (height, width, channels) of 16 bits each: a generator of bytes."""
+    import numpy as np
+
+    compressor, above = zlib.compressobj(), None
+    for band in bands:
         rows = band.astype(">u2").view(np.uint8).reshape(len(band), -1)
+        above = np.zeros_like(rows[:1]) if above is None else above
         filtered = rows - np.concatenate([above, rows[:-1]])  # modulo 256
         above = rows[-1:]
         marked = np.pad(filtered, ((0, 0), (1, 0)), constant_values=UP)

@@ -49,6 +49,12 @@ class Picture:
     dpi: tuple[float, float] | None = None
     deep: Any = None
 
+    @property
+    def nbytes(self):
+        """Bytes of all pixels, as Pillow has them (four for each of RGB), or NumPy."""
+        each = 4 + (self.alpha is not None)
+        return each * math.prod(self.pixels.size) + (0 if self.deep is None else self.deep.nbytes)
+
 
 def load(path, **colors):
     """Read a picture file. What format it has is told by its content, not by its name.
@@ -249,7 +255,9 @@ def to_tensor(picture, size):
     pixels = picture.pixels
     if pixels.size != tuple(size):
         pixels = pixels.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(pixels, np.float32)[np.newaxis] / 255.0
+    tensor = np.array(pixels, np.float32)[np.newaxis]
+    tensor /= 255.0  # in place: a large picture is not there twice
+    return tensor
 
 
 def to_pixels(tensor):

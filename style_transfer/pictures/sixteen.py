@@ -16,6 +16,7 @@ from style_transfer.pictures import shaper
 COLORS = re.compile(r"(RGB|RGBA|RGBX);16([BLN])")
 SWAPPED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # N: the machine's
 MOST = 65535
+BAND = 256  # rows that are rounded at once
 
 
 def open_low(image, data):
@@ -120,7 +121,33 @@ def resize(samples, size):
     """Resize (height, width, 3) uint16 to (width, height); return float32 in [0, 1]."""
     import numpy as np
 
-    channels = [Image.fromarray(np.float32(samples[..., index])) for index in range(3)]
-    if channels[0].size != tuple(size):
-        channels = [each.resize(size, Image.Resampling.LANCZOS) for each in channels]
-    return np.clip(np.stack(channels, axis=-1) / np.float32(MOST), 0.0, 1.0)
+    resized = np.empty((*size[::-1], 3), np.float32)
+    for index in range(3):
+        resized[..., index] = resize_channel(samples[..., index], size)
+    resized /= np.float32(MOST)
+    return np.clip(resized, 0.0, 1.0, out=resized)
+
+
+def resize_samples(samples, size):
+    """Resize (height, width, 3) uint16 to (width, height), as such; one channel is a float32."""
+    import numpy as np
+
+    width, height = size
+    if samples.shape[:2] == (height, width):
+        return samples
+    resized = np.empty((height, width, 3), np.uint16)
+    for index in range(3):
+        channel = resize_channel(samples[..., index], size)
+        for row in range(0, height, BAND):
+            band = channel.crop((0, row, width, min(row + BAND, height)))
+            resized[row : row + BAND, :, index] = np.rint(np.clip(band, 0, MOST))
+    return resized
+
+
+def resize_channel(samples, size):
+    """Resize (height, width) to (width, height): a Pillow image of float32."""
+    import numpy as np
+
+    channel = Image.fromarray(np.float32(samples))
+    same = channel.size == tuple(size)
+    return channel if same else channel.resize(size, Image.Resampling.LANCZOS)

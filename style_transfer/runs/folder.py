@@ -234,8 +234,8 @@ class Run:
         if iterate.seconds_per_step is not None:
             self.seconds.append(iterate.seconds_per_step)
         self.taken_back = iterate.taken_back
+        self.image = iterate.image  # the last has one; to keep another would take its memory
         if iterate.image is not None:
-            self.image = iterate.image
             if self.keep != keeping.RESULT:
                 self.writer.submit(images.save_png, self.frame(iterate.epoch), iterate.image)
             self.writer.submit(self.save_losses, self.losses)

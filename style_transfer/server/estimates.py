@@ -16,6 +16,7 @@ from style_transfer.validation import parse_memory
 # has painted a picture, its own pace counts.
 STEP = {"compact": 2.2e-6, "imagenet": 2.2e-5}
 PASS = 6e-6
+LOOKS = 7  # times a pass, for what Google's network normalizes by, where it goes in blocks
 BESIDE = {INSTANT: 0.3, PAINTED: 6.0}  # seconds to read, to compile the steps, to write it all
 LONGEST = 24 * 3600.0  # seconds
 LOOK_BACK = 20  # finished orders among which one of the same kind is looked for
@@ -94,13 +95,14 @@ def estimate_pass(sizes, settings, budget, recent, store):
     """Return (seconds, bytes, side of the blocks or None, largest side or 0) of one pass."""
     seconds = find(recent, lambda order: pass_pace(order, store), PASS) * math.prod(sizes.content)
     every = [sizes.content, *sizes.styles]
-    if settings.transform == "google":  # needs statistics of the whole
-        return seconds, memory.estimate_pass(every), None, 0
-    block = room.choose_pass_block(sizes.content[::-1], budget)
+    block = room.choose_pass_block(every, budget)
     needed = room.estimate_pass(every, block)
     if math.isinf(block):
         return seconds, needed, None, 0
-    return seconds * overlap(sizes.content, block, room.PASS_MARGIN), needed, block, 0
+    largest = 0 if needed <= budget else room.largest_pass_side(every, budget)
+    looks = LOOKS if settings.transform == "google" else 1
+    seconds *= looks * overlap(sizes.content, block, room.PASS_MARGIN)
+    return seconds, needed, block, largest
 
 
 def estimate_painting(sizes, settings, budget, recent, store):

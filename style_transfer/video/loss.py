@@ -121,7 +121,7 @@ class FrameTransfer(Transfer):
         goal = super().compute_targets(content)
         shape = content.shape[1:3]
         references = tuple(
-            (resize_to(moved, shape), tf.image.resize(trust, shape, "area"))
+            (tf.convert_to_tensor(resize_to(moved, shape)), tf.image.resize(trust, shape, "area"))
             for moved, trust in self.references
         )
         return FrameTargets(*goal, references, tf.image.resize(self.free, shape, "area"))

@@ -1,5 +1,7 @@
 """One pass: what the decoders are given, region by region, against NumPy; what is kept."""
 
+import dataclasses
+import functools
 import math
 import weakref
 from collections import OrderedDict
@@ -10,10 +12,11 @@ from conftest import ROOT, SMALL_VGG19
 
 import functions
 from style_transfer.feedforward import decoder, transforms, universal
+from style_transfer.method import regions
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization.targets import Style
 from style_transfer.optimization.transfer import Material
-from style_transfer.pictures import images
+from style_transfer.pictures import images, large
 from style_transfer.settings import Settings
 
 LEVEL = "block2_conv1"
@@ -24,6 +27,13 @@ SHAPE = (1, 40, 56, 3)
 def pictures(*shapes):
     generator = np.random.default_rng(0)
     return [generator.random(shape, np.float32) for shape in shapes]
+
+
+def lay_by(picture):
+    """The same as a large picture."""
+    shelf = large.Shelf(picture.shape)
+    shelf[:, :, :] = picture
+    return shelf
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +130,7 @@ def test_each_region_has_its_own_map(network, given):
     network.paint(Material(photo, styles, None, mask), ONLY)
     found = inner(given[0]).reshape(20, 28, -1)
     own = features_of(network, photo).reshape(20, 28, -1)
-    guides = universal.regions.guides(mask, LEVEL, SMALL_VGG19, 16)
+    guides = regions.guides(mask, LEVEL, SMALL_VGG19, 16)
     for region, columns in enumerate((slice(0, 14), slice(14, 28))):
         share = np.asarray(guides[region], float).ravel()
         flat = own.reshape(-1, own.shape[-1])
@@ -197,10 +207,10 @@ def test_a_style_is_looked_at_once_and_the_last_are_kept(network, monkeypatch):
 def test_all_is_computed_where_the_device_says(network, watched, monkeypatch):
     monkeypatch.setattr(universal, "find_device", lambda: watched)
     photo, painting = pictures(SHAPE, (1, 48, 36, 3))
-    for name in ("cut_guide", "apply_maps", "leave_out"):
+    for name in ("pad", "apply_maps", "leave_out"):
         watched.watch(universal, name)
     network.paint(Material(photo, [Style(painting, (1.0, 1.0))], None, halves()), ONLY)
-    assert watched.seen == {"cut_guide", "apply_maps", "leave_out"}
+    assert watched.seen == {"pad", "apply_maps", "leave_out"}
     watched.watch(universal, "UniversalTransfer")
     universal.load_network.__wrapped__()
     assert "UniversalTransfer" in watched.seen and not watched.depth
@@ -253,19 +263,28 @@ def test_the_bundled_decoders_invert_the_bundled_encoder():
 
 @pytest.mark.parametrize("strength", ["1,0,0,0,0", "0,0,1,0,0", "0,0,0,0,1"])
 @pytest.mark.parametrize("is_masked", [False, True])
-def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is_masked):
-    """No seams: odd sides, with regions and without."""
+@pytest.mark.parametrize("is_large", [False, True])
+def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is_masked, is_large):
+    """No seams: odd sides, with regions and without, in memory and from a file."""
     photo, painting = pictures((1, 85, 130, 3), (1, 70, 99, 3))
     mask = np.zeros((1, 85, 130, 2), np.float32)
     mask[..., 0] = np.linspace(-1, 2, 130).clip(0, 1)
     mask[..., 1] = 1 - mask[..., 0]
+    if is_large:  # then both ways see what 16 bits hold
+        photo, painting, mask = (np.asarray(lay_by(each)) for each in (photo, painting, mask))
     styles = [Style(painting, (1.0,) * (2 if is_masked else 1))]
     material = Material(photo, styles, None, mask if is_masked else None)
     found = []
     for block in (math.inf, 48):
-        monkeypatch.setattr(universal.room, "choose_pass_block", lambda *_, side=block: side)
+        choose = functools.partial(lambda *_, side, **__: side, side=block)
+        monkeypatch.setattr(universal.room, "choose_pass_block", choose)
         network.descriptions.clear()
-        found.append(network.paint(material, Settings(strength=strength)))
+        found.append(np.asarray(network.paint(material, Settings(strength=strength))))
+        if is_large:
+            styles = [style._replace(picture=lay_by(style.picture)) for style in styles]
+            material = dataclasses.replace(material, content=lay_by(photo), styles=styles)
+        if is_large and is_masked:
+            material = dataclasses.replace(material, mask=lay_by(mask))
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=5e-3)
     assert np.abs(blocks - whole).mean() < 1e-4 < np.abs(whole - photo).mean()

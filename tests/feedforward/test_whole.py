@@ -59,7 +59,7 @@ def test_as_graphs():
 
 def test_without_the_statistics_of_the_whole_there_are_seams(eager, monkeypatch):
     """So that the comparison can fail."""
-    monkeypatch.setattr(whole.Blocks, "look", lambda *_: (1, np.zeros(1), np.ones(1)))
+    monkeypatch.setattr(whole.Blocks, "look", lambda *_: [(1, np.zeros(1), np.ones(1))])
     with pytest.raises(AssertionError):
         compare(*NETWORKS["published"])
 

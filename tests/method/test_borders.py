@@ -34,20 +34,6 @@ def test_pictures_go_on_mirrored():
     np.testing.assert_array_equal(borders.pad(image, padding), expected)
 
 
-@pytest.mark.parametrize("border", [0, 1, 5, 16])
-def test_to_fold_is_the_transpose_of_to_pad(border):
-    """The product of what is padded with any array is that of the image with the array, folded."""
-    generator = np.random.default_rng(0)
-    image = generator.random((1, 35, 40, 3))
-    padding = borders.padding((35, 40), border)
-    padded = np.asarray(borders.pad(image, padding))
-    other = generator.random(padded.shape)
-    product = np.sum(padded * other)
-    folded = borders.fold(other, padding)
-    assert folded.shape == image.shape
-    assert np.sum(image * folded) == pytest.approx(product, rel=1e-12)
-
-
 @pytest.mark.parametrize("border", [1, 4, 16])
 @pytest.mark.parametrize("layer", ["block1_conv1", "block3_conv4", "block5_conv1"])
 def test_all_positions_that_stand_for_a_pixel_of_the_picture_are_kept(layer, border):

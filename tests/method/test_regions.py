@@ -65,11 +65,13 @@ def test_style_masks_pair_up_by_color():
     red, blue = (255, 0, 0), (0, 0, 255)
     colors = regions.find_colors(mask_of(red, blue))
     places = {tuple(color): index for index, color in enumerate(colors)}
-    both, mask = regions.match(mask_of(blue, red), 0.7, colors)
+    both, paint = regions.match(mask_of(blue, red), 0.7, colors)
+    mask = paint(mask_of(blue, red))
     assert both == (0.7, 0.7)
     np.testing.assert_array_equal(mask[0, 0, 0], np.eye(2)[places[blue]])
     np.testing.assert_array_equal(mask[0, 0, -1], np.eye(2)[places[red]])
-    one, mask = regions.match(mask_of(red, (0, 255, 0)), 0.3, colors)
+    one, paint = regions.match(mask_of(red, (0, 255, 0)), 0.3, colors)
+    mask = paint(mask_of(red, (0, 255, 0)))
     assert one[places[red]] == 0.3 and one[places[blue]] == 0.0
     np.testing.assert_array_equal(mask[0, 0, 0], np.eye(2)[places[red]])
     np.testing.assert_array_equal(mask[0, 0, -1], (0, 0))  # green is nobody's

@@ -1,12 +1,15 @@
 """Steps in blocks: the same as whole ones; in smaller blocks when the memory runs out; left."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import SMALL_VGG19
+from PIL import Image
 
 from style_transfer.networks import weights
-from style_transfer.optimization import room, stepping, transfer
+from style_transfer.optimization import room, stepping, tiling, transfer
 from style_transfer.optimization.engine import Engine
 from style_transfer.optimization.targets import Style
 from style_transfer.settings import Settings
@@ -133,4 +136,36 @@ def test_a_run_is_stopped_after_a_block_and_goes_on(engine):
     saved = {name: np.asarray(each) for name, each in arrays.items()}, header
     rest = list(begin(saved=saved).run())
     assert rest[-1].step == whole[-1].step
-    np.testing.assert_allclose(rest[-1].image, whole[-1].image, atol=1e-4)
+    np.testing.assert_array_equal(rest[-1].image, whole[-1].image)
+
+
+def test_the_last_size_goes_in_blocks(
+    run_main, content, style, small_weights, tmp_path, monkeypatch
+):
+    """Where a byte is missing for all at once: what comes out is the same picture."""
+    flags = ("-c", content, "-s", style, "--weights", small_weights, "--size", "96", "--enlarge")
+    flags += ("--scales", "48,96", "--epochs", "2", "--steps", "3", "--precision", "float32")
+    flags += ("--init", "content", "--history", "3", "--content-layer", "block2_conv2")
+    flags += ("--style-layer", "block1_conv1", "--style-layer", "block2_conv1")
+    flags += ("--keep", "result", "-o")
+    evaluate, seen, plan = tiling.Tiling.evaluate, [], room.plan
+
+    def watch(self, image, *arguments, **keywords):
+        seen.append(image.shape[1:3])
+        return evaluate(self, image, *arguments, **keywords)
+
+    def plan_with_less(sizes, architecture, settings, _budget, **keywords):
+        whole = room.Room(math.inf, architecture, settings)
+        budget = room.estimate(sizes, architecture, settings, whole) - 1
+        return plan(sizes, architecture, settings, budget, **keywords)
+
+    monkeypatch.setattr(tiling.Tiling, "evaluate", watch)
+    assert run_main(*flags, tmp_path / "whole").returncode == 0 and not seen
+    monkeypatch.setattr(room, "GRAPHS", 0.0)  # else more than the whole of so small a picture
+    monkeypatch.setattr(room, "plan", plan_with_less)
+    outcome = run_main(*flags, tmp_path / "parts")
+    assert outcome.returncode == 0, outcome.stderr
+    assert set(seen) == {(72, 96)} and len(seen) == 4
+    whole, parts = (Image.open(tmp_path / name / "result.png") for name in ("whole", "parts"))
+    difference = np.asarray(whole, int) - np.asarray(parts)
+    assert np.abs(difference).max() <= 2 and np.std(whole) > 10

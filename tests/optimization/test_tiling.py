@@ -69,6 +69,30 @@ def compare(network, settings, tensors, cut, *, mask=None, lifts=None, close=1e-
     assert difference <= 1e-4 * np.linalg.norm(whole["gradient"])
 
 
+@pytest.mark.parametrize("border", [0, 1, 16])
+def test_a_canvas_shows_the_image_padded_and_adds_up_by_the_transpose(border):
+    """The product of what windows show with any arrays is that of the image with their sum."""
+    generator = np.random.default_rng(0)
+    image = generator.random((1, 33, 40, 3))
+    padding = borders.padding((33, 40), border)
+    padded, canvas = np.asarray(borders.pad(image, padding)), blocks.Canvas(image, padding)
+    height, width = canvas.shape
+    assert padded.shape[1:3] == (height, width)
+    added, product = blocks.Canvas(np.zeros_like(image), padding), 0.0
+    for window in (
+        ((0, height), (0, width)),
+        ((0, 5), (9, 33)),
+        ((20, height), (width - 3, width)),
+    ):
+        (top, bottom), (left, right) = window
+        seen = canvas.view(window)
+        np.testing.assert_array_equal(seen, padded[:, top:bottom, left:right])
+        other = generator.random(seen.shape)
+        added.add(other, window)
+        product += np.sum(seen * other)
+    assert np.sum(image * added.array) == pytest.approx(product, rel=1e-12)
+
+
 @pytest.fixture
 def eager():
     """Nothing is compiled, which would take longer than to compute it, for pictures so small."""

@@ -214,8 +214,7 @@ def test_the_warm_up_holds_the_style_back_and_reports_whole_losses(engine):
         np.testing.assert_allclose(totals, losses @ whole, rtol=1e-5)
         photo_lost[warmup], style[warmup] = losses[5, 0], losses[5, 1]
         assert totals[-1] < 0.5 * totals[0]
-        targets = job.compute_targets(photo)
-        last = losses_of(engine, iterates[-1].image, targets, settings)
+        last = losses_of(engine, iterates[-1].image, job.goal, settings)
         np.testing.assert_allclose(losses[-1], last, rtol=1e-4)
     assert photo_lost[30] < photo_lost[0] and style[30] > style[0]
 

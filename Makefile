@@ -36,9 +36,9 @@ demo: setup
 	$(BIN)/python main.py --content data/input/temple.jpg --style data/input/night_strokes.jpg \
 	  --weights compact --output data/output/demo --overwrite
 
-# By files, whose tests share their fixtures.
+# By files, whose tests share their fixtures, in the order of tests/conftest.py.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

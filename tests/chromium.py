@@ -198,7 +198,7 @@ class Chromium:
                 if value := self.evaluate(expression):
                     return value
             assert time.monotonic() < end, f"never true: {expression}"
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     def click(self, selector):
         """Click the middle of the first element that a selector finds, with the mouse.

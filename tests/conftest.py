@@ -2,7 +2,8 @@
 
 `run_main` calls the program in this process, where TensorFlow is loaded once for all tests. `call`
 and `begin` start it as a process with a stand-in for what computes (`standin`), and `call_real`,
-where that matters, as it is.
+where that matters, as it is. Such a process begins with its modules imported (`warm`); one that has
+to import them itself, as a user's does, is had by `fresh=True`.
 """
 
 import style_transfer  # noqa: F401  (what it tells NumPy has to be told before that is loaded)
@@ -22,16 +23,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from processes import MAIN, STAND_IN, Servers, open_process
 
+from style_transfer.feedforward import apply
 from style_transfer.method.architecture import VGG19
 from style_transfer.networks import weights
 from style_transfer.optimization import job
 
 ROOT = Path(__file__).resolve().parent.parent
-MAIN = (sys.executable, str(ROOT / "main.py"))
-STAND_IN = (sys.executable, str(ROOT / "tests" / "standin.py"))
 SMALL_WIDTHS = (4, 6, 8, 8, 8)
 SMALL_VGG19 = dataclasses.replace(VGG19, widths=SMALL_WIDTHS)
+# fmt: off
+#: The files that take longest, the longest first, without ".py".
+LONGEST = (
+    "server/test_studio_page", "commands/test_train", "server/test_studio",
+    "feedforward/test_training", "commands/test_video", "test_storage", "commands/test_resume",
+    "test_main", "batches/test_cluster", "test_notebooks", "optimization/test_tiling",
+    "batches/test_workers", "batches/test_sweep", "feedforward/test_backends",
+    "batches/test_shards", "feedforward/test_whole", "commands/test_styles", "video/test_loss",
+    "feedforward/test_replicas", "batches/test_threads", "commands/test_faults",
+)
+# fmt: on
 # As the program sets them, before TensorFlow is imported.
 os.environ["TF_DETERMINISTIC_OPS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -47,10 +59,22 @@ def pytest_configure():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no process is left with one in the end."""
+    places = {ROOT / "tests" / f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_unconfigure():
+    """End the processes that others were forked of."""
+    Servers.end()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_downloaded_weights(tmp_path_factory):
     """Let no test find, or fetch, what lies in the user's own cache of Keras."""
     os.environ["KERAS_HOME"] = str(tmp_path_factory.mktemp("keras"))
+    Servers.environment = dict(os.environ)
 
 
 def paint(path, seed, size=(64, 48)):
@@ -135,6 +159,18 @@ class Engines:
         return found
 
 
+networks = {}  # trained ones that were painted with in this process, by the content of their file
+
+
+def load_network(settings, model, load=apply.load_network):
+    """See `apply.load_network`: what a trained one has compiled serves the next run, too."""
+    if model is None:
+        return load(settings, model)
+    if model.sha256 not in networks:
+        networks[model.sha256] = load(settings, model)
+    return networks[model.sha256]
+
+
 def run_here(folder, *arguments, env=None):
     """Run `python main.py` in a folder, in this process; return what a process would."""
     import main
@@ -146,6 +182,7 @@ def run_here(folder, *arguments, env=None):
             patch.setenv(name, value)
         patch.chdir(folder)
         patch.setattr(job, "Engines", Engines)
+        patch.setattr(apply, "load_network", load_network)
         with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             try:
                 status = main.main()
@@ -187,10 +224,18 @@ def browser(tmp_path_factory):
 RUN = ("--size", "48", "--epochs", "8", "--steps", "25", "--scales", "40,48", "--patience", "0")
 
 
-def call(folder, *arguments, program=STAND_IN, **keywords):
-    """Run the program, with its stand-in, in a folder, to its end."""
-    keywords = {"capture_output": True, "text": True, "timeout": 120} | keywords
-    return subprocess.run([*program, *map(str, arguments)], cwd=folder, **keywords)
+def call(folder, *arguments, program=STAND_IN, input=None, timeout=120, **keywords):
+    """Run the program, with its stand-in, in a folder, to its end; see `open_process`."""
+    if input is not None:
+        keywords["stdin"] = subprocess.PIPE
+    process = open_process(folder, *arguments, program=program, **keywords)
+    with process:
+        try:
+            output, errors = process.communicate(input, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def call_real(folder, *arguments, **keywords):
@@ -200,15 +245,12 @@ def call_real(folder, *arguments, **keywords):
 
 @pytest.fixture
 def begin():
-    """A function that starts the program in a folder; no process outlives the test."""
+    """`open_process`; no process outlives the test."""
     processes = []
 
-    def start(folder, *arguments, program=STAND_IN):
-        command = [*program, *map(str, arguments)]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True)
-        processes.append(process)
-        return process
+    def start(folder, *arguments, **keywords):
+        processes.append(open_process(folder, *arguments, **keywords))
+        return processes[-1]
 
     yield start
     for process in processes:
@@ -223,7 +265,7 @@ def place(tmp_path_factory, small_weights):
     paint(folder / "photo.png", 1)
     paint(folder / "painting.png", 2, (72, 60))
     inputs = ("-c", "photo.png", "-s", "painting.png", "--weights", small_weights)
-    outcome = call(folder, *inputs, *RUN, "-o", "whole")
+    outcome = call(folder, *inputs, *RUN, "-o", "whole", fresh=True)
     assert outcome.returncode == 0, outcome.stderr
     return folder, inputs
 

@@ -27,6 +27,7 @@ TERMS = ("content", "style", "total_variation")
 
 LARGE = 256  # pixels of its longer side
 SECONDS = "STAND_IN_SECONDS"  # for each step of a smaller one
+PATIENCE = "STAND_IN_PATIENCE"  # seconds until a worker that was told to stop is killed
 
 
 class StandIn:
@@ -117,6 +118,10 @@ def stand_in():
     """Put the stand-ins in place, in this process."""
     job.build, apply.build, desk.load = build, build_pass, lambda: None
     mirror.SECONDS = float(os.environ.get("STAND_IN_UPLOAD", mirror.SECONDS))
+    if patience := os.environ.get(PATIENCE):
+        from style_transfer.server import studio
+
+        studio.PATIENCE = float(patience)
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the second in processes that paint

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel")
 nbclient = pytest.importorskip("nbclient")
+jupyter_client = pytest.importorskip("jupyter_client")
 pytest.importorskip("ipykernel")
 
 NOTEBOOKS = sorted((ROOT / "docs").glob("*.ipynb"))
@@ -29,13 +30,23 @@ def count_pictures(cell):
     return sum("image/jpeg" in each.get("data", {}) for each in cell.outputs)
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """A process that runs notebooks, in which TensorFlow is loaded once."""
+    manager = jupyter_client.KernelManager(kernel_name="python3")
+    manager.start_kernel(cwd=str(ROOT / "docs"))
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
-def test_a_notebook_runs_and_shows_what_was_committed(path):
+def test_a_notebook_runs_and_shows_what_was_committed(path, kernel):
     assert path.stat().st_size < MEGABYTES * 1e6
     committed = nbformat.read(path, as_version=4)
     run = nbformat.read(path, as_version=4)
-    client = nbclient.NotebookClient(run, timeout=300, kernel_name="python3")
-    client.execute(cwd=str(path.parent))
+    run.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))  # nothing from the one before
+    nbclient.NotebookClient(run, km=kernel, timeout=300).execute()
+    del run.cells[0]
     for before, after in zip(committed.cells, run.cells):
         if before.cell_type == "code":
             assert count_pictures(before) == count_pictures(after)

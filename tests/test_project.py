@@ -8,7 +8,7 @@ import sys
 import tomllib
 
 import pytest
-from conftest import ROOT
+from conftest import LONGEST, ROOT
 from packaging.requirements import Requirement
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -42,6 +42,10 @@ def test_the_locked_versions_are_those_that_the_package_asks_for(name, extra):
         assert all(wanted.specifier.contains(each) for each in pins[wanted.name.lower()]), line
     for distribution in pins.keys() & base.keys():
         assert pins[distribution] == base[distribution], distribution
+
+
+def test_the_files_that_are_tested_first_are_there():
+    assert all((ROOT / "tests" / f"{name}.py").exists() for name in LONGEST)
 
 
 def test_conda_pip_and_make_ask_for_the_same():

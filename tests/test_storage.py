@@ -279,12 +279,14 @@ def sftp(tmp_path):
 
 
 def run_sftp(server, folder, address, *arguments, **more):
+    """Run to an address, with more variables; fsspec reads its own when it is imported."""
     environment = os.environ | {
         "HOME": str(server.folder),
         "STYLE_SCRATCH": str(folder / "scratch"),
     }
     inputs = ("-c", f"{address}/photo.png", "-s", f"{address}/painting.png", *RUN)
-    return call(folder, *inputs, "-o", f"{address}/runs/a", *arguments, env=environment | more)
+    command = (*inputs, "-o", f"{address}/runs/a", *arguments)
+    return call(folder, *command, env=environment | more, fresh="FSSPEC_SFTP_PASSWORD" in more)
 
 
 def test_a_machine_that_dies_while_it_is_sent_to(bucket, whole, sftp, tmp_path):

@@ -26,6 +26,7 @@ def nodes():
     """A running cluster, and its second node."""
     here = Path(__file__).parent
     given = {"RAY_USAGE_STATS_ENABLED": "0", "STAND_IN_POISON": POISON}
+    given["RAY_health_check_period_ms"] = "300"  # a node that is gone is missed in a tenth of 15 s
     given |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     given["PYTHONPATH"] = os.pathsep.join(map(str, (here, here.parent)))
     with pytest.MonkeyPatch.context() as patch:

@@ -28,8 +28,9 @@ def test_two_jobs_at_once_give_the_bytes_of_two_runs(tmp_path, small_weights):
         assert [*job.perform(one, engines)][-1].finished
         return [(one.folder / each).read_bytes() for each in NAMES]
 
-    alone = [work(one, f"alone{number}", job.Engines()) for number, one in enumerate(jobs)]
     engines = job.Engines()
+    alone = [work(one, f"alone{number}", engines) for number, one in enumerate(jobs)]
+    engines = job.Engines()  # another, which both want at once
     with ThreadPoolExecutor(2) as threads:
         together = [
             threads.submit(work, one, f"both{number}", engines) for number, one in enumerate(jobs)

@@ -41,10 +41,10 @@ def cwd(tmp_path):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of five photos."""
+    """A folder of three photos."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    for number in range(5):
+    for number in range(3):
         paint(folder / f"{number}.png", number)
     return folder
 
@@ -79,7 +79,7 @@ def test_a_signal_ends_a_folder_after_the_picture_under_way(
         left.write_bytes(b"half")
     command = ("apply", "-c", photos, "-s", style, "-o", "out", "--size", "300", "--enlarge")
     process = begin(tmp_path, *command)
-    while "[1/5]" not in process.stderr.readline():
+    while "[1/3]" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
@@ -130,7 +130,7 @@ def test_a_separator_behind_a_name_makes_it_a_folder(run_main, content, style, p
     for name in ("results.v2/", "results.png/"):
         assert run_main(*inputs, "-o", name).stdout == f"{name}photo-painting.png\n"
     several = run_main("apply", "-c", photos, "-s", style, "-o", "several.png/", "-q")
-    assert several.stdout.splitlines() == [f"several.png/{number}.png" for number in range(5)]
+    assert several.stdout.splitlines() == [f"several.png/{number}.png" for number in range(3)]
     assert run_main("apply", "-c", photos, "-s", style, "-o", "several.png").returncode == 0
 
 

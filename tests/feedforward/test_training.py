@@ -102,9 +102,19 @@ def test_it_learns_and_in_bfloat16_the_same(narrow):
     np.testing.assert_allclose(rounded[[0, -1]], exact[[0, -1]], rtol=0.05)
 
 
-def test_the_iterates_count_steps_and_epochs(narrow):
-    trainer = build_trainer()
-    iterates = list(trainer.run())
+@pytest.fixture(scope="module")
+def timed():
+    """A training to its end, and what it would have saved before and after a step was timed."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_narrow(patch.setattr)
+        trainer = build_trainer()
+    before = trainer.save()
+    assert trainer.time_step() > 0
+    return trainer, (before, trainer.save()), list(trainer.run())
+
+
+def test_the_iterates_count_steps_and_epochs(timed):
+    trainer, _, iterates = timed
     assert iterates[0].step == iterates[0].epoch == 0
     assert iterates[-1].step == 6 and iterates[-1].epoch == 2 and trainer.is_finished
     assert sum(len(each.losses) for each in iterates) == 7
@@ -142,12 +152,9 @@ def test_a_checkpoint_of_another_network_is_refused(narrow):
         build_trainer(saved=(arrays, header), count=1)
 
 
-def test_timing_a_step_changes_nothing(narrow):
-    trainer = build_trainer()
-    before = trainer.save()[0]
-    assert trainer.time_step() > 0
-    after = trainer.save()[0]
-    assert trainer.step == 0
+def test_timing_a_step_changes_nothing(timed):
+    _, ((before, _), (after, header)), _ = timed
+    assert header["step"] == 0
     for name, each in before.items():
         np.testing.assert_array_equal(after[name], each)
 

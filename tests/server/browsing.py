@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
 
 import standin
+from processes import open_process
 from served import Server, make_pictures
 
-STATE = "document.querySelector('#easel').dataset.state"
+STATE = "document.querySelector('#easel')?.dataset.state"
 SHOWN = "document.querySelector('#shown')"
 UNDER_WAY = "/^Epoch [1-9]/.test(document.querySelector('#phase')?.textContent)"
 
@@ -19,12 +19,9 @@ class Place:
         self.folder, self.processes = make_pictures(folder), []
 
     def begin(self, folder, *arguments, program):
-        pipe = subprocess.PIPE
-        command = [*program, *arguments]
         # The page looks about once a second, and each epoch should be there as long.
-        streams = {"stdout": pipe, "stderr": pipe, "text": True}
         env = os.environ | {standin.SECONDS: "0.025"}
-        process = subprocess.Popen(command, cwd=folder, env=env, **streams)
+        process = open_process(folder, *arguments, program=program, env=env)
         self.processes.append(process)
         return process
 

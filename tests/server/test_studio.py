@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import standin
 from conftest import ROOT, call
 from served import LONG, QUICK, Server, make_pictures
 
@@ -189,8 +190,10 @@ def test_one_pass_goes_between_the_steps_of_a_painting(server):
     check_as_by_hand(server, long)
 
 
-def test_a_worker_that_does_not_stop_is_killed(server):
+def test_a_worker_that_does_not_stop_is_killed(begin, tmp_path, monkeypatch):
     """A step of a second is no reason; a worker that hangs is."""
+    monkeypatch.setenv(standin.PATIENCE, "3")
+    server = Server(begin, make_pictures(tmp_path / "place"))
     identity = server.order(size=288, enlarge=True, init="content")
     server.wait_for(identity, lambda order: order.get("phase") == "painting")
     hangs = worker_of(server)

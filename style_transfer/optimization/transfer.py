@@ -17,6 +17,7 @@ from style_transfer.optimization.stepping import Stepper, StoppedError
 from style_transfer.optimization.targets import Style
 
 SECONDS_BETWEEN_ITERATES = 1.0
+LARGEST_START = 2048  # longer side in pixels: what one pass paints of a larger picture is enlarged
 LONG = 30.0  # seconds of the first evaluation, compiling included, from which it says enough
 
 
@@ -80,10 +81,11 @@ class Transfer:
 
     @on_device
     def paint_start(self):
-        """Let the material's function paint the start, in the size of the position."""
-        content = resize(self.material.content, self.factor)
+        """Let the material's function paint the start, in the size of the position or smaller."""
+        factor = min(self.factor, LARGEST_START / max(self.shape))
+        content = resize(self.material.content, factor)
         mask = resize_mask(self.material.mask, content.shape[1:3])
-        there = {"content": content, "styles": self.resize_styles(), "mask": mask}
+        there = {"content": content, "styles": self.resize_styles(factor), "mask": mask}
         return self.material.start(dataclasses.replace(self.material, **there))
 
     @on_device
@@ -129,13 +131,14 @@ class Transfer:
     def compute_targets(self, content):
         """Compute the targets at the scale of the position, the content being of that size."""
         mask = resize_mask(self.material.mask, content.shape[1:3])
-        return self.stepper.compute_targets(content, self.resize_styles(), self.settings, mask)
+        styles = self.resize_styles(self.factor)
+        return self.stepper.compute_targets(content, styles, self.settings, mask)
 
-    def resize_styles(self):
-        """Return the styles at the scale of the position."""
+    def resize_styles(self, factor):
+        """Return the styles at a scale, relative to the final size."""
         styles = []
         for style in self.material.styles:
-            picture = resize(style.picture, self.factor)
+            picture = resize(style.picture, factor)
             mask = resize_mask(style.mask, picture.shape[1:3])
             styles.append(Style(picture, style.shares, mask))
         return styles

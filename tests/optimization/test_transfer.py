@@ -146,7 +146,10 @@ def test_a_settled_scale_is_left_for_the_next(engine, warmup, epochs):
     assert [each.epoch for each in iterates if each.image is not None] == epochs
 
 
-def test_a_start_is_painted_in_the_first_size_of_the_run(engine):
+@pytest.mark.parametrize(("scales", "largest"), [("48,96", 96), ("1", 48)])
+def test_a_start_is_painted_in_the_first_size_of_the_run(engine, monkeypatch, scales, largest):
+    """Or in the largest one that a start may have."""
+    monkeypatch.setattr(transfer, "LARGEST_START", largest)
     photo, painting = pictures((72, 96), (80, 80))
     seen = []
 
@@ -154,7 +157,7 @@ def test_a_start_is_painted_in_the_first_size_of_the_run(engine):
         seen.append((material.content.shape, material.styles[0].picture.shape))
         return 1.0 - np.asarray(material.content)
 
-    settings = replace(SETTINGS, epochs=2, steps=1, scales="48,96", init="instant")
+    settings = replace(SETTINGS, epochs=2, steps=1, scales=scales, init="instant")
     job = transfer_of(engine, photo, painting, settings, start=paint)
     assert seen == [((1, 36, 48, 3), (1, 40, 40, 3))]
     first = next(iter(job.run()))

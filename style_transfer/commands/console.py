@@ -179,6 +179,10 @@ class Console:
         if self.progress:
             self.progress.show_share(share)
 
+    def show_pass(self, share):
+        """Show, on a terminal only, how far a pass over a large picture is."""
+        self.status(f"{share:.0%} of the pass")
+
     def end_progress(self):
         """Take the progress bar away."""
         if self.progress:

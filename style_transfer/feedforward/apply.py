@@ -14,7 +14,7 @@ from pathlib import Path
 
 from style_transfer import files
 from style_transfer.errors import ComputationError, SettingsError
-from style_transfer.feedforward import models, style_file
+from style_transfer.feedforward import models, style_file, watch
 from style_transfer.feedforward.used import USED
 from style_transfer.networks import instant
 from style_transfer.optimization import room
@@ -63,6 +63,9 @@ class Painter:
     Raises:
         SettingsError: the trained network cannot do what the settings ask for.
     """
+
+    #: Told the share of a pass in blocks that is done; the painter itself can be pickled.
+    progress = staticmethod(lambda share: None)
 
     def __init__(self, settings, *, model=None, overwrite=False):
         if model:
@@ -114,7 +117,8 @@ class Painter:
         try:
             self.compute = self.compute or (yield from build(self.settings, self.model))
             began = time.perf_counter()
-            image = self.compute(pictures, sizes, self.settings)
+            with watch.watching(self.progress):
+                image = self.compute(pictures, sizes, self.settings)
             seconds = time.perf_counter() - began
         except MemoryError as error:
             raise ComputationError(f"the memory ran out; {smaller(self.settings)}") from error

@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras import ops
 
 import functions
-from style_transfer.feedforward import decoder, guides, transforms
+from style_transfer.feedforward import decoder, guides, transforms, watch
 from style_transfer.method import borders, statistics
 from style_transfer.networks import decoders, weights
 from style_transfer.networks.decoders import LEVELS
@@ -123,8 +123,10 @@ class UniversalTransfer:
         block = choose_block(material, settings, BYTES)
         network = self if block == math.inf else self.exact.in_blocks
         styles = [(style.shares, network.describe(style, block)) for style in material.styles]
-        image = material.content
-        for level, strength in zip(LEVELS, parse_strength(settings.strength)):
+        image, strengths = material.content, parse_strength(settings.strength)
+        if block < math.inf:  # a look for the statistics of each level, and one to paint it
+            watch.expect(2 * sum(map(bool, strengths)))
+        for level, strength in zip(LEVELS, strengths):
             if strength:
                 repaint = Level(network, level, settings.transform, strength)
                 image = repaint(
@@ -212,7 +214,7 @@ class Look:
             Such a list for each level.
         """
         sums = {}
-        for number in range(len(self.blocks)):
+        for number in watch.over(range(len(self.blocks))):
             for level in self.levels:
                 found = summing(level, self.own(number, level), number)
                 sums[level] = list(map(operator.add, sums[level], found)) if number else found
@@ -260,7 +262,8 @@ class Level:
         maps = [self.find_map(each, styles, region) for region, each in enumerate(found)]
         guides = look.guides(mask)
         painted = large.empty_like(image)
-        for number, (_, pieces) in enumerate(look.blocks):
+        for number in watch.over(range(len(look.blocks))):
+            pieces = look.blocks[number][1]
             pooled = guides.pooled(self.level, number)
             mapped = apply_maps(look.features(number)[self.level], maps, pooled)
             part = self.decoder(mapped)

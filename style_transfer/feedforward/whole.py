@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from style_transfer.feedforward import watch
 from style_transfer.feedforward.moments import knowing
 from style_transfer.optimization.blocks import plan_spans
 from style_transfer.pictures import large
@@ -48,11 +49,13 @@ class Blocks:
         style = tf.convert_to_tensor(style)
         rows, columns = (plan_spans(side, block, MARGIN, even=True) for side in image.shape[1:3])
         places, moments = [(row, column) for row in rows for column in columns], {}
+        watch.expect(len(self.norms) + 1)
         for name in self.norms:
-            parts = (self.look(name, image, style, place, moments) for place in places)
+            seen = watch.over(places)
+            parts = (self.look(name, image, style, place, moments) for place in seen)
             moments[name] = merge(list(itertools.chain.from_iterable(parts)))
         painted = large.empty_like(image)
-        for row, column in places:
+        for row, column in watch.over(places):
             part = self.paint(view(image, row, column), style, moments).numpy()
             own = slice(row.begin - row.low, row.end - row.low)
             across = slice(column.begin - column.low, column.end - column.low)

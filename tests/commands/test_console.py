@@ -24,6 +24,7 @@ PROGRAM = """
     settings, terms = Settings(epochs=2, steps=10), ("content", "style", "total_variation")
     console = Console(quiet={quiet})
     console.status("Passing")
+    console.show_pass(0.251)
     console.say("Staying")
     console.show(Planned("net", (9, 9), "float32", "CPU", settings, terms, (9,), 5.0, 1e9))
     for event in (iterate(0, 0, 1), iterate(1, 4, None), iterate(1, 10, 1), iterate(2, 20, 1)):
@@ -69,7 +70,9 @@ def test_the_bar_fits_on_one_line(columns):
 
 
 def test_the_bar_shows_the_time_left():
-    assert "0:04 left" in on_terminal(140)  # 16 of 20 steps of 0.25 s
+    written = on_terminal(140)
+    assert "0:04 left" in written  # 16 of 20 steps of 0.25 s
+    assert "25% of the pass" in written
 
 
 def test_quiet_says_nothing():

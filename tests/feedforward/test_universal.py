@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, SMALL_VGG19
 
 import functions
-from style_transfer.feedforward import decoder, transforms, universal
+from style_transfer.feedforward import decoder, transforms, universal, watch
 from style_transfer.method import regions
 from style_transfer.networks import decoders, weights
 from style_transfer.optimization.targets import Style
@@ -274,17 +274,20 @@ def test_in_blocks_each_level_paints_the_same(network, monkeypatch, strength, is
         photo, painting, mask = (np.asarray(lay_by(each)) for each in (photo, painting, mask))
     styles = [Style(painting, (1.0,) * (2 if is_masked else 1))]
     material = Material(photo, styles, None, mask if is_masked else None)
-    found = []
+    found, shares = [], []
     for block in (math.inf, 48):
         choose = functools.partial(lambda *_, side, **__: side, side=block)
         monkeypatch.setattr(universal.room, "choose_pass_block", choose)
         network.descriptions.clear()
-        found.append(np.asarray(network.paint(material, Settings(strength=strength))))
+        with watch.watching(shares.append):
+            found.append(np.asarray(network.paint(material, Settings(strength=strength))))
+        assert shares == sorted(shares) and bool(shares) == (block < math.inf)
         if is_large:
             styles = [style._replace(picture=lay_by(style.picture)) for style in styles]
             material = dataclasses.replace(material, content=lay_by(photo), styles=styles)
         if is_large and is_masked:
             material = dataclasses.replace(material, mask=lay_by(mask))
+    assert shares[-1] == pytest.approx(1.0)
     whole, blocks = found
     np.testing.assert_allclose(blocks, whole, atol=5e-3)
     assert np.abs(blocks - whole).mean() < 1e-4 < np.abs(whole - photo).mean()

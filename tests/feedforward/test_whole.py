@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from style_transfer.feedforward import architectures, google, prediction, trained, whole
+from style_transfer.feedforward import (
+    architectures,
+    google,
+    prediction,
+    trained,
+    watch,
+    whole,
+)
 
 
 def picture(height, width):
@@ -73,6 +80,9 @@ def compare(build, style, picture=ROW):
     """Paint at once and in blocks, and compare."""
     network, style = trained.Compiled(build()), style()
     expected = architectures.paint(network, picture, style)
-    found = architectures.paint(network, picture, style, block=BLOCK)
+    shares = []
+    with watch.watching(shares.append):
+        found = architectures.paint(network, picture, style, block=BLOCK)
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     assert expected.std() > 0.01

@@ -123,6 +123,14 @@ def test_help_does_not_import_tensorflow():
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
+def test_what_reads_the_inputs_does_not_import_tensorflow():
+    """A bad file is refused at once; and what the library says as it loads is to be swallowed."""
+    rooms = ("optimization.job", "feedforward.apply", "feedforward.train", "video.job")
+    modules = ", ".join(f"style_transfer.{each}" for each in rooms)
+    program = f"import sys, {modules}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
 def test_every_setting_has_an_option_with_help_and_default(run_main):
     from style_transfer.commands.paint import command
 

@@ -28,8 +28,9 @@ from style_transfer.pictures import films, images  # noqa: E402
 from style_transfer.runs.inputs import Inputs  # noqa: E402
 from style_transfer.settings import Settings  # noqa: E402
 from style_transfer.video import flow, visits  # noqa: E402
-from style_transfer.video.frames import Frames, Materials  # noqa: E402
+from style_transfer.video.frames import Frames  # noqa: E402
 from style_transfer.video.loss import FrameEngine  # noqa: E402
+from style_transfer.video.materials import Materials  # noqa: E402
 from style_transfer.video.painters import Optimizer, Pass  # noqa: E402
 from style_transfer.video.transfer import FilmTransfer, Frame, warping_error  # noqa: E402
 from tools.clips import Clip  # noqa: E402

@@ -8,8 +8,8 @@ from style_transfer.feedforward import instant, trained
 from style_transfer.networks.instant import GOOGLE
 from style_transfer.optimization.device import choose_precision, find_device
 from style_transfer.optimization.events import Notice
-from style_transfer.video.frames import Materials
 from style_transfer.video.loss import FrameEngine
+from style_transfer.video.materials import Materials
 from style_transfer.video.painters import Optimizer, Pass
 from style_transfer.video.transfer import FilmTransfer
 

@@ -62,7 +62,7 @@ class FilmTransfer:
 
     Args:
         painter: one of `painters`.
-        materials: `frames.Materials`.
+        materials: `materials.Materials`.
         visits: a list of `visits.Visit`.
         recall: function from the name of a visit to (image, seen, shot), of those that are done.
     """

@@ -209,7 +209,7 @@ class Settings(NetworkSettings, Derived):
         compiled=True,
     )
     history: int = option(
-        20,
+        12,
         "Steps that L-BFGS remembers; fewer take less memory and more steps.",
         "--history",
         minimum=1,

@@ -33,6 +33,7 @@ from tools.comparison import load_picture  # noqa: E402
 
 #: The defaults of version 0.2.0, as far as today's differ or may differ one day.
 OLD = dict(
+    history=20,
     init="content",
     style_space="raw",
     style_weight=200.0,

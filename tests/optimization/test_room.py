@@ -93,7 +93,7 @@ def test_what_is_planned_is_within_the_budget(architecture, size, gigabytes):
     settings, left = found
     assert room.estimate(sizes, architecture, settings, left) <= gigabytes * GB
     shape = size[::-1]
-    if settings.history < 20:
+    if settings.history < Settings().history:
         pair = 3 * 4 * 3 * math.prod(size)
         less = dataclasses.replace(left, bytes=left.bytes - 5 * pair)
         assert not less.fits(shape) or less.work(shape) > room.WORK[0]
@@ -117,9 +117,10 @@ def test_whole_where_it_fits_and_less_and_less_when_it_does_not():
 
 def test_a_run_that_goes_on_keeps_its_history():
     sizes = Inputs((2048, 2048), (PAINTING,))
-    settings, _ = room.plan(sizes, COMPACT, Settings(), 2.5 * GB)
+    wanted = Settings(history=20)
+    settings, _ = room.plan(sizes, COMPACT, wanted, 2.5 * GB)
     assert settings.history < 20
-    found = room.plan(sizes, COMPACT, Settings(), 2.5 * GB, is_fixed=True)
+    found = room.plan(sizes, COMPACT, wanted, 2.5 * GB, is_fixed=True)
     assert found is None or found[0].history == 20
 
 

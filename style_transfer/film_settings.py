@@ -83,7 +83,7 @@ class FilmSettings:
         False, "One pass on each frame, as apply paints, steadied.", "--instant", section=SECTION
     )
     steadiness: float = option(
-        0.95,
+        0.9,
         "With --instant: how much of what is in sight is kept from the frame before.",
         "--steadiness",
         section=SECTION,

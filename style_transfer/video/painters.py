@@ -13,8 +13,10 @@ from style_transfer.video import flow
 from style_transfer.video.loss import FrameTransfer
 
 FINE = 2.0  # pixels: σ of the Gaussian that takes away what is fine
-AROUND = 101  # pixels: the window over which the strength of what is fine is averaged
+AROUND = 31  # pixels: the window over which the strength of what is fine is averaged
 MOST = 1.5  # times, by which it is made stronger
+PEAK = 2.0  # times the strength around it, beyond which nothing fine goes: from frame to frame a
+# spot that outlives the others would grow at their cost, until it is all that there is
 SURE = 0.99  # of the trust: the rest is the foot of the Gaussian that softens it
 SMALL = 2**20  # pixels of a frame whose pass leaves cores with nothing to do
 NEW = 0.01  # of a frame that is not to be taken from others: less is hardly worth a pass
@@ -193,8 +195,11 @@ def restore_detail(image, model):
     """
     detail = image - cv2.GaussianBlur(image, (0, 0), FINE)
     wanted = model - cv2.GaussianBlur(model, (0, 0), FINE)
-    gain = np.sqrt(strength(wanted) / np.maximum(strength(detail), 1e-8))
-    return np.clip(image + (np.clip(gain, 1 / MOST, MOST) - 1) * detail, 0.0, 1.0)
+    there = strength(wanted)
+    gain = np.sqrt(there / np.maximum(strength(detail), 1e-8))
+    most = PEAK * np.sqrt(there)
+    restored = np.clip(np.clip(gain, 1 / MOST, MOST) * detail, -most, most)
+    return np.clip(image - detail + restored, 0.0, 1.0)
 
 
 def strength(detail):

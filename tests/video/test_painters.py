@@ -120,3 +120,16 @@ def test_detail_is_restored_where_there_is_some():
     assert np.abs(restored - model).mean() < 0.25 * np.abs(weak - model).mean()
     flat = np.full((60, 200, 3), 0.5, np.float32)
     np.testing.assert_array_equal(painters.restore_detail(flat, model), flat)
+
+
+def test_a_spot_does_not_outgrow_what_is_around_it():
+    """Frame after frame, where the rest is averaged away, it would get all of the strength."""
+    generator = np.random.default_rng(3)
+    image = np.full((60, 60, 3), 0.5, np.float32)
+    image[28:32, 28:32] = 0.6
+    for _ in range(20):
+        model = np.float32(0.5 + 0.1 * generator.standard_normal((60, 60, 3)))
+        image = painters.restore_detail(0.9 * image + 0.1 * model, model)
+    detail = np.abs(image - painters.cv2.GaussianBlur(image, (0, 0), painters.FINE))
+    assert detail[26:34, 26:34].max() < 3.0 * 0.1
+    assert 0.05 < detail[:20].mean() < 0.15

@@ -182,11 +182,9 @@ def build(settings, model):
         has_own = model and not model.paints_any
         own = dataclasses.replace(settings, blend=()) if has_own else settings
         left, take = find_left(pictures, sizes, settings), images.to_tensor
-        if left:
-            settings, take = (
-                dataclasses.replace(settings, memory=f"{left / 1e6:.0f}MB"),
-                large.Photo,
-            )
+        if left:  # it goes in blocks
+            settings = dataclasses.replace(settings, memory=f"{left / 1e6:.0f}MB")
+            take = large.Photo
         with device.scope():
             ready = material.prepare(pictures, sizes, own, take=take)
             return ready.show(network.paint(ready, settings))

@@ -102,7 +102,6 @@ class UniversalTransfer:
         twin = self.compiled(reduce_retracing=True)
         twin.encoder = compile_model(self.encoder, reduce_retracing=True)
         return twin
-        return twin
 
     def paint(self, material, settings):
         """Paint a picture in one pass.
